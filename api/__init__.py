@@ -1,0 +1,39 @@
+"""The REST API: one file per capability with shapes on top and routes below; no logic of its own."""
+
+from flask import Flask
+
+from api import commissions, links, orders, promoters, wallets
+from api.bodies import MAX_BODY_BYTES
+from api.errors import register_error_handlers
+from api.keyring import Keyring
+from api.openapi import describe
+from api.routing import IdConverter, Routes, Services
+from api.system import system
+from api.telemetry import Telemetry, watch_requests
+from tuike.app import App
+
+CAPABILITIES: tuple[Routes, ...] = (
+    promoters.routes,
+    links.routes,
+    orders.routes,
+    commissions.routes,
+    wallets.routes,
+)
+
+
+def create_app(app: App) -> Flask:
+    """Return the WSGI application that serves `app`'s parts."""
+    flask = Flask(__name__, static_folder=None)
+    flask.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
+    flask.url_map.merge_slashes = False
+    flask.url_map.converters["id"] = IdConverter
+    services = Services(app, Keyring(app.db))
+    telemetry = Telemetry(services)
+    flask.extensions["tuike"] = services
+    flask.extensions["tuike-telemetry"] = telemetry
+    watch_requests(flask, telemetry)
+    flask.extensions["tuike-openapi"] = describe(flask, CAPABILITIES)
+    register_error_handlers(flask)
+    flask.register_blueprint(system)
+    flask.register_blueprint(links.short_links)
+    return flask

@@ -1,0 +1,60 @@
+"""Reading JSON bodies strictly: UTF-8 only, no key twice, no NaN, nothing that could crash what comes after."""
+
+import json
+from typing import Any
+
+from flask import Request
+
+from api.errors import UnsupportedMediaType
+from tuike.shared.errors import Malformed
+
+MAX_BODY_BYTES = 256 * 1024
+_MAX_DIGITS = 40
+_OVERSIZED = 10**_MAX_DIGITS
+"""Stands for any integer of more than 40 digits; every field refuses it, and none is rounded into range."""
+
+
+def read_json(request: Request, *, optional: bool = False) -> Any:
+    """Return the parsed body; `{}` for an empty one when `optional`.
+
+    Raises UnsupportedMediaType (415), Malformed (400), and werkzeug's RequestEntityTooLarge (413).
+    """
+    raw = request.get_data(cache=False)
+    if not raw and optional:
+        return {}
+    if not _is_json(request):
+        raise UnsupportedMediaType
+    try:
+        return _DECODER.decode(raw.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise Malformed(f"The body is not UTF-8 at byte {error.start}.") from error
+    except json.JSONDecodeError as error:
+        where = f"line {error.lineno} column {error.colno}"
+        raise Malformed(f"The body is not JSON: {error.msg} at {where}.") from error
+    except RecursionError as error:
+        raise Malformed("The body is nested too deeply.") from error
+
+
+def _is_json(request: Request) -> bool:
+    kind = request.mimetype
+    if kind != "application/json" and not (kind.startswith("application/") and kind.endswith("+json")):
+        return False
+    return request.mimetype_params.get("charset", "utf-8").lower() in ("utf-8", "utf8")
+
+
+def _refuse_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    document = dict(pairs)
+    if len(document) != len(pairs):
+        raise Malformed("The body names a field twice in one object.")
+    return document
+
+
+def _refuse_constant(name: str) -> Any:
+    raise Malformed(f"The body is not JSON: {name} is not a JSON number.")
+
+
+def _parse_int(digits: str) -> int:
+    return int(digits) if len(digits) <= _MAX_DIGITS else _OVERSIZED
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_refuse_duplicates, parse_constant=_refuse_constant, parse_int=_parse_int)

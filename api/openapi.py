@@ -1,0 +1,116 @@
+"""The OpenAPI 3.1 description, made from the routes' own declarations."""
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+import flask_smorest  # type: ignore[import-untyped]
+from flask import Flask
+
+from api import fields as f
+from api.routing import ErrorAnswer, IdConverter, Routes
+
+VERSION = "1"
+_ABOUT = """\
+Promoters for a social shop: who invited whom, which promoter an order belongs to, and what each level earns.
+
+Amounts are integers of the smallest unit (`amount_minor`) with a `currency`; rates are basis points; instants are
+RFC 3339 with an offset, answered in UTC with `Z`. Errors have one shape. Lists take `limit` and `cursor`. A POST with
+an `Idempotency-Key` takes effect once. What each error code means is said in docs/api.md.
+"""
+
+
+class _Api(flask_smorest.Api):  # type: ignore[misc]  # flask-smorest ships no types
+    ERROR_SCHEMA = ErrorAnswer
+    DEFAULT_ERROR_RESPONSE_NAME = None
+
+    def _register_error_handlers(self) -> None:
+        """Leave errors to api.errors."""
+
+
+def describe(app: Flask, capabilities: Iterable[Routes]) -> str:
+    """Register the routes of every capability and return the description as JSON."""
+    app.config.update(API_TITLE="tuike", API_VERSION=VERSION, OPENAPI_VERSION="3.1.0")
+    api = _Api(
+        app,
+        spec_kwargs={
+            "info": {"description": _ABOUT, "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"}},
+            "security": [{"apiKey": []}],
+            "servers": [{"url": "/"}],
+        },
+    )
+    api.spec.components.security_scheme(
+        "apiKey", {"type": "http", "scheme": "bearer", "description": "An API key, `tk_…`, of `tuike key create`."}
+    )
+    api.register_converter(IdConverter, lambda _: {"type": "string", "minLength": 1, "maxLength": 128})
+    api.register_field(f.Instant, "string", "date-time")
+    api.register_field(f.QueryInstant, "string", "date-time")
+    for routes in capabilities:
+        api.register_blueprint(routes)
+    api.spec.tag({"name": "system", "description": "Health, metrics and this description. No key needed."})
+    document = api.spec.to_dict()
+    document["paths"] |= _describe_public_paths()
+    return json.dumps(document, ensure_ascii=False, indent=1)
+
+
+def _describe_public_paths() -> dict[str, Any]:
+    """Describe the few calls that need no key and belong to no capability."""
+    error = {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/ErrorAnswer"}}}}
+    part = {"type": "string", "enum": ["up", "down"]}
+    health: dict[str, Any] = {
+        "type": "object",
+        "required": ["status", "parts"],
+        "properties": {
+            "status": {"type": "string", "enum": ["ok", "degraded", "down"]},
+            "parts": {
+                "type": "object",
+                "required": ["postgres", "graph", "queue"],
+                "properties": {"postgres": part, "graph": part, "queue": part},
+            },
+        },
+    }
+    health_call = {
+        "summary": "Say which parts work.",
+        "tags": ["system"],
+        "security": [],
+        "responses": {
+            "200": {"description": "Requests will succeed.", "content": {"application/json": {"schema": health}}},
+            "503": {"description": "A part is down.", "content": {"application/json": {"schema": health}}},
+        },
+    }
+    metrics_call = {
+        "summary": "Answer Prometheus.",
+        "tags": ["system"],
+        "security": [],
+        "responses": {"200": {"description": "Text format.", "content": {"text/plain": {}}}},
+    }
+    description_call = {
+        "summary": "This description.",
+        "tags": ["system"],
+        "security": [],
+        "responses": {"200": {"description": "OpenAPI 3.1.", "content": {"application/json": {}}}},
+    }
+    open_call = {
+        "summary": "Open a share link.",
+        "description": "Records a touch, sets a first-party visitor cookie, and sends the visitor on; the target's "
+        "query carries `tuike_touch`, which the shop sends back as an order's `touch_id`.",
+        "tags": ["links"],
+        "security": [],
+        "parameters": [{"in": "path", "name": "code", "required": True, "schema": {"type": "string", "minLength": 1}}],
+        "responses": {
+            "302": {
+                "description": "To the product, page or shop.",
+                "headers": {"Location": {"schema": {"type": "string"}}},
+            },
+            "404": {"description": "`link_not_found`", **error},
+            "503": {"description": "`postgres_unavailable`", **error},
+        },
+    }
+    return {
+        "/health": {"get": {"operationId": "get_health", **health_call}},
+        "/api/v1/health": {"get": {"operationId": "get_health_under_base_path", **health_call}},
+        "/metrics": {"get": {"operationId": "get_metrics", **metrics_call}},
+        "/api/v1/metrics": {"get": {"operationId": "get_metrics_under_base_path", **metrics_call}},
+        "/api/openapi.json": {"get": {"operationId": "get_openapi", **description_call}},
+        "/s/{code}": {"get": {"operationId": "open_link", **open_call}},
+    }

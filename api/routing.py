@@ -1,0 +1,386 @@
+"""How a route is declared once and then served and documented.
+
+A declaration says who may call, what is read, what is answered and which refusals are worth naming; from it come the
+running view (authenticate → parse → one transaction with one verb → apply relations → answer) and the OpenAPI text.
+Schemas are made once, at import; a request only walks them.
+"""
+
+import functools
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import flask_smorest  # type: ignore[import-untyped]
+import marshmallow as ma
+import structlog
+from flask import Response, current_app, g, request
+from werkzeug.routing import BaseConverter
+
+from api import fields as f
+from api.answers import JSON_TYPE, dump_json
+from api.bodies import read_json
+from api.errors import is_worth_retrying
+from tuike import identity, team
+from tuike.app import App
+from tuike.config import Config
+from tuike.db import Database, Transaction
+from tuike.graph import Graph
+from tuike.identity import Scope
+from tuike.shared.clock import read_clock, refuse_future
+from tuike.shared.errors import Forbidden, Malformed, ValidationFailed
+from tuike.shared.pages import DEFAULT_LIMIT, MAX_LIMIT
+
+if TYPE_CHECKING:
+    from api.keyring import Keyring
+
+log = structlog.get_logger("api")
+
+READERS = frozenset(Scope)
+INTEGRATORS = frozenset({Scope.INTEGRATION, Scope.OPERATOR})
+OPERATORS = frozenset({Scope.OPERATOR})
+PUBLIC: frozenset[Scope] = frozenset()
+
+MAX_TRIES = 3
+_IDEMPOTENCY_HEADER = "Idempotency-Key"
+
+
+class Shape(ma.Schema):
+    """A body, query or answer: fields in the order written, unknown ones refused."""
+
+    class Meta:
+        unknown = ma.RAISE
+
+
+class Answer(Shape):
+    """An answer: it may gain fields, so who reads it must not refuse those it does not know."""
+
+    class Meta:
+        unknown = ma.EXCLUDE
+
+
+class PageQuery(Shape):
+    """`limit` and `cursor` of every list."""
+
+    limit = f.QueryInteger(
+        low=1, high=MAX_LIMIT, load_default=DEFAULT_LIMIT, metadata={"description": "How many items at most."}
+    )
+    cursor = f.Cursor(load_default=None, metadata={"description": "`next_cursor` of the page before; opaque."})
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What requests are served with; the same for the life of a process."""
+
+    app: App
+    keyring: "Keyring"
+
+    @property
+    def db(self) -> Database:
+        return self.app.db
+
+    @property
+    def graph(self) -> Graph:
+        return self.app.graph
+
+    @property
+    def config(self) -> Config:
+        return self.app.config
+
+
+@dataclass(slots=True)
+class Call:
+    """One request that passed the door: its parts, its caller, its instant, and its transaction."""
+
+    db: Database
+    graph: Graph
+    config: Config
+    key: identity.ApiKey
+    now: datetime
+    headers: dict[str, str] = field(default_factory=dict)
+    writes_relations: bool = False
+    _tx: Transaction | None = None
+
+    @property
+    def tx(self) -> Transaction:
+        assert self._tx is not None, "this route is declared without a transaction"
+        return self._tx
+
+
+class IdConverter(BaseConverter):
+    """A path segment that names something of ours; what cannot be an id becomes one that names nothing."""
+
+    part_isolating = True
+
+    def to_python(self, value: str) -> str:
+        return f.readable_id(value)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """Everything about a route, decided at import."""
+
+    verb: Callable[..., Any]
+    method: str
+    rule: str
+    who: frozenset[Scope]
+    answer: type[Shape]
+    body: Shape | None = None
+    body_optional: bool = False
+    query: Shape | None = None
+    status: int = 200
+    refusals: Sequence[str] = ()
+    example: Mapping[str, Any] | None = None
+    in_transaction: bool = True
+    writes_relations: bool = False
+    answer_headers: Mapping[str, str] = field(default_factory=dict)
+
+    def serve(self, ids: Mapping[str, str]) -> Response:
+        services: Services = current_app.extensions["tuike"]
+        key = services.keyring.authenticate(request.headers.get("Authorization"))
+        g.api_key_id = key.id
+        if key.scope not in self.who:
+            raise Forbidden
+        call = Call(services.db, services.graph, services.config, key, read_clock())
+        call.writes_relations = self.writes_relations
+        values: dict[str, Any] = dict(ids)
+        if self.query is not None:
+            values["query"] = load_query(self.query, call.now)
+        if self.method == "GET":
+            return self._answer(call, self._run(call, values))
+        name = read_idempotency_key()
+        document = read_json(request, optional=self.body_optional) if self.body is not None else {}
+        stored = None if name is None else _to_stored_request(key, name, document)
+        try:
+            if self.body is not None:
+                values["body"] = f.load(self.body, document)
+                _refuse_future_fields(values["body"], call.now)
+        except ValidationFailed:
+            if stored is not None:  # a key that is taken is the older news
+                with call.db.transaction() as tx:
+                    identity.find_answer(tx, request=stored)
+            raise
+        response = self._answer_once(call, values, stored)
+        if call.writes_relations:
+            apply_relations(call.db, call.graph)
+        return response
+
+    def _answer(self, call: Call, document: Any) -> Response:
+        return Response(dump_json(document), self.status, call.headers, content_type=JSON_TYPE)
+
+    def _run(self, call: Call, values: dict[str, Any]) -> Any:
+        """Run the verb, again when PostgreSQL chose it to end a deadlock."""
+        if not self.in_transaction:
+            return self.verb(call, **values)
+        for left in reversed(range(MAX_TRIES)):
+            try:
+                with call.db.transaction() as tx:
+                    call._tx = tx
+                    return self.verb(call, **values)
+            except Exception as error:
+                if not left or not is_worth_retrying(error):
+                    raise
+        raise AssertionError("unreachable")
+
+    def _answer_once(self, call: Call, values: dict[str, Any], stored: identity.StoredRequest | None) -> Response:
+        """Answer a change, at most once per idempotency key."""
+        if stored is None:
+            return self._answer(call, self._run(call, values))
+        if not self.in_transaction:
+            return self._answer_apart(call, values, stored)
+        for left in reversed(range(MAX_TRIES)):
+            try:
+                with call.db.transaction() as tx:
+                    earlier = identity.claim_request(tx, request=stored, now=call.now)
+                    if earlier is not None:
+                        return _replay(earlier)
+                    call._tx = tx
+                    text = dump_json(self.verb(call, **values))
+                    identity.store_answer(tx, request=stored, answer=identity.StoredAnswer(self.status, text))
+                    return Response(text, self.status, call.headers, content_type=JSON_TYPE)
+            except Exception as error:
+                if not left or not is_worth_retrying(error):
+                    raise
+        raise AssertionError("unreachable")
+
+    def _answer_apart(self, call: Call, values: dict[str, Any], stored: identity.StoredRequest) -> Response:
+        """Answer a change whose verb makes its own transactions and may safely run twice."""
+        with call.db.transaction() as tx:
+            earlier = identity.find_answer(tx, request=stored)
+        if earlier is not None:
+            return _replay(earlier)
+        text = dump_json(self.verb(call, **values))
+        with call.db.transaction() as tx:
+            earlier = identity.claim_request(tx, request=stored, now=call.now)
+            if earlier is None:
+                identity.store_answer(tx, request=stored, answer=identity.StoredAnswer(self.status, text))
+        return Response(text, self.status, call.headers, content_type=JSON_TYPE)
+
+
+class Routes(flask_smorest.Blueprint):  # type: ignore[misc]  # flask-smorest ships no types
+    """A capability's routes."""
+
+    def __init__(self, name: str, *, description: str) -> None:
+        super().__init__(name, __name__, description=description, url_prefix="/api/v1")
+        self.declared: list[Route] = []
+
+    def call(
+        self,
+        method: str,
+        rule: str,
+        *,
+        body: type[Shape] | None = None,
+        query: type[Shape] | None = None,
+        **declaration: Any,
+    ) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+        """Declare a route: the decorated function takes a Call, the ids of the path, and `body=` and `query=`.
+
+        `declaration` holds the other fields of Route. `refusals` are `"409 external_id_taken"`; those that every
+        route shares are added. A POST or PUT honours Idempotency-Key, in its own transaction where it has one.
+        `writes_relations` applies the journal to the graph after the commit, so that the next request sees the change.
+        """
+
+        def declare(verb: Callable[..., Any]) -> Callable[..., Any]:
+            route = Route(
+                verb=verb,
+                method=method,
+                rule=rule,
+                body=None if body is None else body(),
+                query=None if query is None else query(),
+                **declaration,
+            )
+
+            @functools.wraps(verb)
+            def view(**ids: str) -> Response:
+                return route.serve(ids)
+
+            view._apidoc = self._describe(route)  # type: ignore[attr-defined]
+            self.add_url_rule(rule, verb.__name__, view, methods=[method])
+            self.declared.append(route)
+            return verb
+
+        return declare
+
+    def _describe(self, route: Route) -> dict[str, Any]:
+        """Return flask-smorest's notes for a route, written by its own decorators on a stand-in."""
+
+        def stand_in() -> None: ...
+
+        noted: Any = stand_in
+        if route.body is not None:
+            noted = self.arguments(type(route.body), required=not route.body_optional, example=route.example)(noted)
+        if route.query is not None:
+            noted = self.arguments(type(route.query), location="query")(noted)
+        headers = {name: _describe_header(text) for name, text in {**_ANSWER_HEADERS, **route.answer_headers}.items()}
+        if route.method != "GET":
+            headers["Idempotency-Hit"] = _describe_header("`true` when this is the stored answer to the same request.")
+        noted = self.alt_response(route.status, schema=route.answer, headers=headers, success=True)(noted)
+        for status, codes in _gather(route).items():
+            description = ", ".join(f"`{code}`" for code in codes)
+            noted = self.alt_response(status, schema=ErrorAnswer, description=description)(noted)
+        extra: dict[str, Any] = {
+            "operationId": route.verb.__name__,
+            "x-scopes": sorted(scope.value for scope in route.who),
+        }
+        if route.method != "GET":
+            extra["parameters"] = [_IDEMPOTENCY_PARAMETER]
+        notes: dict[str, Any] = self.doc(**extra)(noted)._apidoc
+        return notes
+
+
+_ANSWER_HEADERS = {"X-Request-Id": "Names this request in the logs."}
+_IDEMPOTENCY_PARAMETER = {
+    "in": "header",
+    "name": _IDEMPOTENCY_HEADER,
+    "required": False,
+    "description": "The same key with the same body gives the same answer, for at least 24 hours.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+}
+
+
+def _describe_header(description: str) -> dict[str, Any]:
+    return {"description": description, "schema": {"type": "string"}}
+
+
+class ErrorBody(Answer):
+    code = ma.fields.String(required=True, metadata={"description": "Stable, snake_case; see docs/api.md."})
+    message = ma.fields.String(required=True)
+    fields_ = ma.fields.Dict(
+        keys=ma.fields.String(), values=ma.fields.List(ma.fields.String()), data_key="fields",
+        metadata={"description": "The fields at fault by path, such as `lines.0.amount_minor`."},
+    )  # fmt: skip
+    part = ma.fields.String(metadata={"description": "With 503: which part is down."})
+    request_id = ma.fields.String(required=True)
+
+
+class ErrorAnswer(Answer):
+    error = ma.fields.Nested(ErrorBody, required=True)
+
+
+def apply_relations(db: Database, graph: Graph) -> None:
+    """Bring what was just committed into the graph, so that the next request sees it.
+
+    The change is kept whatever happens here, so nothing that goes wrong may turn its answer into a refusal; a worker
+    brings it in later.
+    """
+    try:
+        team.catch_up(db, graph)
+    except Exception as error:
+        log.error("graph.catch_up_failed", request_id=g.get("request_id"), exc_info=error)
+
+
+def load_query(schema: Shape, now: datetime) -> dict[str, Any]:
+    """Return the values of the query string. Raises ValidationFailed, also for a parameter given twice."""
+    given = request.args.to_dict(flat=False)
+    twice = {name: ["Is given more than once."] for name, found in given.items() if len(found) > 1}
+    if twice:
+        raise ValidationFailed(fields=twice)
+    values = f.load(schema, {name: found[0] for name, found in given.items()})
+    _refuse_future_fields(values, now)
+    return values
+
+
+def read_idempotency_key() -> str | None:
+    """Return the caller's Idempotency-Key, None without one. Raises ValidationFailed for an unusable one."""
+    name = request.headers.get(_IDEMPOTENCY_HEADER)
+    if name is None:
+        return None
+    if not 1 <= len(name) <= 255 or not name.isascii() or not name.isprintable():
+        raise ValidationFailed(fields={_IDEMPOTENCY_HEADER: ["Must be 1 to 255 printable ASCII characters."]})
+    return name
+
+
+def _refuse_future_fields(values: Mapping[str, Any], now: datetime) -> None:
+    for name, value in values.items():
+        if isinstance(value, datetime):
+            refuse_future(name, value, now=now)
+
+
+def _to_stored_request(key: identity.ApiKey, name: str, document: Any) -> identity.StoredRequest:
+    try:
+        fingerprint = identity.fingerprint_of(document)
+    except RecursionError as error:
+        raise Malformed("The body is nested too deeply.") from error
+    return identity.StoredRequest(key.id, name, request.method, request.path, fingerprint)
+
+
+def _replay(earlier: identity.StoredAnswer) -> Response:
+    return Response(earlier.body, earlier.status, {"Idempotency-Hit": "true"}, content_type=JSON_TYPE)
+
+
+def _gather(route: Route) -> dict[int, list[str]]:
+    """Return the error codes of a route by status: its own and those that its manner brings."""
+    shared = ["401 unauthenticated", "403 forbidden", "500 internal_error", "503 postgres_unavailable", "503 busy"]
+    if route.method != "GET":
+        shared += ["409 idempotency_key_reused", "409 idempotency_in_progress", "422 validation_failed"]
+    if route.body is not None:
+        shared += ["400 malformed", "413 body_too_large", "415 unsupported_media_type"]
+    if route.query is not None:
+        shared += ["422 validation_failed"]
+    gathered: dict[int, list[str]] = {}
+    for refusal in [*route.refusals, *shared]:
+        status, _, code = refusal.partition(" ")
+        codes = gathered.setdefault(int(status), [])
+        if code not in codes:
+            codes.append(code)
+    return dict(sorted(gathered.items()))

@@ -1,0 +1,16 @@
+"""tuike: promoters for a social shop. The capabilities, upper layers first; each is entered by its door.
+
+checkout     placing an order: whom it belongs to and what each level would earn, decided once
+commission   plans, splits and entries: pending at payment, available after the holding period, reversed by refunds
+attribution  share links, touches and share paths; which touch counts
+wallet       the double-entry ledger, wallets and withdrawals
+orders       facts about orders: placed, paid, received, refunded
+team         promoters, bindings with validity in time, uplines and teams
+identity     API keys and kept answers
+graph        the graph server, its Cypher files, and the journal that feeds it
+db           PostgreSQL: transactions, outbox, migrations
+shared       money, instants, ids, pages, errors
+
+Beside them: `reactions` (what follows from what), `app` (builds the parts), `cli` (the `tuike` command), `embedded` (a
+local PostgreSQL and graph server) and `demo`.
+"""

@@ -1,0 +1,88 @@
+"""The composition root: builds the parts from the configuration and hands them out together."""
+
+import logging
+import sys
+from dataclasses import dataclass
+
+import psycopg
+import structlog
+
+from tuike import broker
+from tuike.config import Config
+from tuike.db import Database
+from tuike.graph import Graph
+
+_CHECK_SECONDS = 2
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """What every entry point (API, worker, command) works with; close it when the process ends."""
+
+    db: Database
+    graph: Graph
+    config: Config
+
+    def check_parts(self) -> dict[str, str]:
+        """Return `up` or `down` for `postgres`, `graph` and `queue`, each asked with a short time limit."""
+        checks = {
+            "postgres": _is_postgres_up(self.config),
+            "graph": self.graph.check(),
+            "queue": broker.is_up(self.config, seconds=_CHECK_SECONDS),
+        }
+        return {part: "up" if is_up else "down" for part, is_up in checks.items()}
+
+    def close(self) -> None:
+        """Close every connection."""
+        self.graph.close()
+        self.db.close()
+
+
+def build_app(config: Config, *, application_name: str = "tuike") -> App:
+    """Return the parts that `config` leads to; nothing is contacted yet.
+
+    Raises ValueError naming the variable that is missing.
+    """
+    for variable, value in (("DATABASE_URL", config.database_url), ("NEO4J_URI", config.neo4j_uri)):
+        if not value:
+            raise ValueError(f"{variable} is not set; `tuike up` sets it for its own stack.")
+    database = Database(config.database_url, pool_size=config.db_pool_size, application_name=application_name)
+    return App(db=database, graph=Graph(config), config=config)
+
+
+def configure_logs(level: str) -> None:
+    """Write one JSON object a line to stderr, for our own events and for the libraries' messages alike."""
+    shared: list[structlog.types.Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.format_exc_info,
+    ]
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    renderer = structlog.processors.JSONRenderer(ensure_ascii=False)
+    handler.setFormatter(structlog.stdlib.ProcessorFormatter(processor=renderer, foreign_pre_chain=shared))
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level.upper())
+    for chatty in ("celery", "kombu"):  # several lines for each tick of the schedule
+        logging.getLogger(chatty).setLevel(max(logging.WARNING, root.level))
+    # They log each connection problem that we handle and log ourselves.
+    for noisy in ("neo4j", "psycopg.pool", "alembic"):
+        logging.getLogger(noisy).setLevel(logging.ERROR)
+
+
+def _is_postgres_up(config: Config) -> bool:
+    url = config.database_url.replace("postgresql+psycopg://", "postgresql://", 1)
+    options = f"-c statement_timeout={_CHECK_SECONDS * 1000}"
+    try:
+        with psycopg.connect(url, connect_timeout=_CHECK_SECONDS, options=options) as connection:
+            connection.execute("SELECT 1")
+        return True
+    except psycopg.Error:
+        return False

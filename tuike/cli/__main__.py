@@ -1,0 +1,5 @@
+"""`python -m tuike.cli` is `tuike`."""
+
+from tuike.cli import main
+
+main()

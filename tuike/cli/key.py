@@ -1,0 +1,28 @@
+"""`tuike key`."""
+
+from typing import Any
+
+import click
+
+from tuike.cli.session import opens_app
+
+SCOPES = ("integration", "operator", "analyst", "auditor")
+
+
+@click.group()
+def key() -> None:
+    """API keys: what callers of the REST API present."""
+
+
+@key.command()
+@click.option("--name", required=True, metavar="NAME", help="Who will use it; shown in lists, never checked.")
+@click.option("--scope", required=True, type=click.Choice(SCOPES), help="What the key may do.")
+@opens_app
+def create(app: Any, name: str, scope: str) -> None:
+    """Print one new API key (`tk_…`), once; only its hash is stored."""
+    from tuike import identity
+    from tuike.shared.clock import read_clock
+
+    with app.db.transaction() as tx:
+        _, secret = identity.create_key(tx, name=name, scope=scope, now=read_clock())
+    click.echo(secret)

@@ -1,0 +1,41 @@
+"""`tuike up`."""
+
+from pathlib import Path
+
+import click
+
+from tuike.cli.session import prepare, takes_data_dir
+
+
+@click.command()
+@takes_data_dir
+@click.option("--host", default="127.0.0.1", show_default=True, metavar="H", help="The address to listen on.")
+@click.option(
+    "--port",
+    type=click.IntRange(1, 65535),
+    metavar="N",
+    help="The port to listen on, 8000 unless said otherwise; the next free one when it is taken.",
+)
+def up(directory: Path, host: str, port: int | None) -> None:
+    """Run the whole embedded stack in the foreground until SIGTERM or Ctrl-C.
+
+    PostgreSQL, graph server, API, workers and scheduler; parts that die are started again. Prints `ready http://H:N`
+    when a request will succeed. The data directory stays usable afterwards.
+    """
+    from tuike.app import configure_logs
+    from tuike.config import read_config
+    from tuike.embedded.directory import DataDirectory
+    from tuike.embedded.supervisor import Stopped, Supervisor, choose_port
+
+    config = read_config()
+    configure_logs(config.log_level)
+    chosen = choose_port(host, port)
+    if port is not None and chosen != port:
+        click.echo(f"Port {port} is taken; listening on {chosen} instead.", err=True)
+    supervisor = Supervisor(
+        DataDirectory(directory), host=host, port=chosen, prepare=lambda settings: prepare(read_config(settings))
+    )
+    try:
+        supervisor.run(lambda url: click.echo(f"ready {url}"))
+    except Stopped:
+        return

@@ -1,0 +1,70 @@
+"""Commission: what promoters earn from an order, decided once at placement, booked at payment, due after receipt.
+
+Words: *plan* (versioned rates and rules), *split* (who would get what of an order, and why: the snapshot), *entry* (a
+level's commission once the order is paid), *holding period*, *release*, *reversal*, *hold*.
+
+Invariants: an entry's life is pending → available, or frozen between; reversed takes back in proportion; the parts of
+a line never exceed what is still paid for it; only promoters active at placement are paid, never the order's own
+buyer, never beyond three levels.
+"""
+
+from tuike.commission.model import (
+    ChainLink,
+    Commission,
+    CommissionNotFound,
+    CommissionStatus,
+    LineTerms,
+    Plan,
+    RatesTooHigh,
+    Released,
+    Split,
+    SplitLine,
+    TooManyLevels,
+    TraceStep,
+)
+from tuike.commission.plans import find_plan_at, get_plan, get_plan_version, replace_plan
+from tuike.commission.rules import LEVELS_CEILING, check_rates, decide_split
+from tuike.commission.service import (
+    accrue_for_orders,
+    add_split,
+    hold_commission,
+    is_settled,
+    lift_hold,
+    list_commissions,
+    release_batch,
+    release_due,
+    reverse_for_orders,
+    start_holding,
+)
+
+__all__ = [
+    "LEVELS_CEILING",
+    "ChainLink",
+    "Commission",
+    "CommissionNotFound",
+    "CommissionStatus",
+    "LineTerms",
+    "Plan",
+    "RatesTooHigh",
+    "Released",
+    "Split",
+    "SplitLine",
+    "TooManyLevels",
+    "TraceStep",
+    "accrue_for_orders",
+    "add_split",
+    "check_rates",
+    "decide_split",
+    "find_plan_at",
+    "get_plan",
+    "get_plan_version",
+    "hold_commission",
+    "is_settled",
+    "lift_hold",
+    "list_commissions",
+    "release_batch",
+    "release_due",
+    "replace_plan",
+    "reverse_for_orders",
+    "start_holding",
+]

@@ -1,0 +1,85 @@
+"""Plans: versions that are only ever added."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, text
+
+from tuike.commission.model import Plan, TooManyLevels
+from tuike.commission.rules import LEVELS_CEILING, check_rates
+from tuike.db import Transaction
+
+DEFAULT_PLAN = "default"
+
+_COLUMNS = (
+    "name, version, valid_from, levels_max, rates_bps, holding_days, lock_days, attribution, base, self_purchase, "
+    "order_cap_bps"
+)
+_NEWEST = text(f"SELECT {_COLUMNS} FROM plans WHERE name = :name ORDER BY version DESC LIMIT 1")
+_AT = text(
+    f"""
+    SELECT {_COLUMNS} FROM plans WHERE name = :name AND (valid_from <= :at OR version = 1)
+    ORDER BY version DESC LIMIT 1
+    """
+)
+_VERSION = text(f"SELECT {_COLUMNS} FROM plans WHERE name = :name AND version = :version")
+_ADD = text(
+    f"""
+    INSERT INTO plans ({_COLUMNS}) VALUES (:name, :version, :valid_from, :levels_max, :rates_bps, :holding_days,
+        :lock_days, :attribution, :base, :self_purchase, :order_cap_bps)
+    """
+)
+
+
+def get_plan(tx: Transaction, *, name: str = DEFAULT_PLAN) -> Plan:
+    """Return the newest version of a plan."""
+    return _plan(tx.execute(_NEWEST, {"name": name}).one())
+
+
+def find_plan_at(tx: Transaction, *, at: datetime, name: str = DEFAULT_PLAN) -> Plan:
+    """Return the version in force at an instant; the first version for earlier instants."""
+    return _plan(tx.execute(_AT, {"name": name, "at": at}).one())
+
+
+def get_plan_version(tx: Transaction, *, name: str, version: int) -> Plan:
+    """Return a version that exists: the one an order was placed under."""
+    return _plan(tx.execute(_VERSION, {"name": name, "version": version}).one())
+
+
+def replace_plan(
+    tx: Transaction,
+    *,
+    levels_max: int,
+    rates_bps: Sequence[int],
+    holding_days: int,
+    base: str,
+    self_purchase: bool,
+    lock_days: int,
+    attribution: str,
+    order_cap_bps: int | None,
+    name: str = DEFAULT_PLAN,
+    now: datetime,
+) -> Plan:
+    """Put a new version of a plan in force for orders placed from `now` on; earlier orders keep theirs.
+
+    Raises TooManyLevels, RatesTooHigh.
+    """
+    if not 1 <= levels_max <= LEVELS_CEILING:
+        raise TooManyLevels(fields={"levels_max": [f"Must be 1 to {LEVELS_CEILING}."]})
+    rates = check_rates(rates_bps, field="rates_bps")
+    tx.execute(text("LOCK TABLE plans IN SHARE ROW EXCLUSIVE MODE"))
+    current = get_plan(tx, name=name)
+    plan = Plan(
+        name, current.version + 1, max(now, current.valid_from), levels_max, rates, holding_days, lock_days,
+        attribution, base, self_purchase, order_cap_bps,
+    )  # fmt: skip
+    names = [column.strip() for column in _COLUMNS.split(",")]
+    tx.execute(_ADD, {column: getattr(plan, column) for column in names} | {"rates_bps": list(rates)})
+    return plan
+
+
+def _plan(row: Row[Any]) -> Plan:
+    values = row._asdict()
+    first, second, third = values["rates_bps"]
+    return Plan(**(values | {"rates_bps": (first, second, third)}))

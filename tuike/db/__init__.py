@@ -1,0 +1,6 @@
+"""PostgreSQL: the engine, one transaction per verb, the outbox, the graph's journal, and the schema's migrations."""
+
+from tuike.db.engine import Database, Transaction
+from tuike.db.schema import metadata
+
+__all__ = ["Database", "Transaction", "metadata"]

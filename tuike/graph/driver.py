@@ -1,0 +1,218 @@
+"""The only place that touches the `neo4j` driver: sessions, timeouts, retries, and one error when the server is away.
+
+What is awkward about the two servers and the driver, and where it is met:
+
+- The embedded server answers `{id: null}` with a scan of the whole label; absent ids are sent as `""` (never an id).
+- Both report contention as a transient error; `Graph.transaction` leaves the retry to the writer, which decides anew.
+- A pooled connection may be stale after the server restarted: a read is tried once more on a fresh one.
+- While the server is away every call would wait for a connection; for half a second after a failure calls fail at once.
+"""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import structlog
+from neo4j import READ_ACCESS, WRITE_ACCESS, GraphDatabase, Query, Transaction
+from neo4j.exceptions import DriverError, Neo4jError, SessionExpired, TransientError
+
+from tuike.config import Config
+from tuike.graph.library import CypherLibrary, Statement
+from tuike.graph.rounds import Rounds
+from tuike.shared.errors import GraphUnavailable
+
+log = structlog.get_logger(__name__)
+
+READY_SECONDS = 1.0
+"""How long a process trusts that the graph is whole; a rebuild waits longer than this before it wipes anything."""
+
+_REST_SECONDS = 0.5
+_FETCH_SIZE = 10_000
+
+
+class GraphNotReady(GraphUnavailable):
+    """The server answers, but its content is missing or being rebuilt, so nothing read from it may be believed."""
+
+    message = "The graph is being rebuilt from the journal. Nothing was changed; try again later."
+
+
+class GraphContended(Exception):
+    """Another writer got in the way; the same work may be tried again at once."""
+
+
+class GraphTransaction:
+    """An open transaction on the graph; statements run by name."""
+
+    def __init__(self, transaction: Transaction, library: CypherLibrary) -> None:
+        self._transaction = transaction
+        self._library = library
+
+    def run(self, name: str, **params: Any) -> list[dict[str, Any]]:
+        """Run a statement and return its records."""
+        statement = self._library.get(name)
+        result = self._transaction.run(statement.text, params)  # type: ignore[arg-type]
+        keys = result.keys()
+        return [dict(zip(keys, record, strict=True)) for record in result]
+
+
+class Graph:
+    """The graph server behind named statements.
+
+    Cheap to make; connects when first used. Safe for many threads, not across a fork: make one per process.
+    Every call raises GraphUnavailable when the server cannot be reached, does not answer in time, or is not ready.
+    """
+
+    def __init__(self, config: Config, *, library: CypherLibrary | None = None) -> None:
+        seconds = config.graph_timeout_ms / 1000
+        self.library = library or CypherLibrary()
+        self.rounds = Rounds()
+        self.confirmed = False
+        """Set by the writer once it knows that this graph belongs to the journal."""
+        self._database = config.neo4j_database
+        self._timeout_seconds = seconds
+        self._queries: dict[str, Query] = {}
+        self._down_until = 0.0
+        self._ready_until = 0.0
+        self._ready_lock = threading.Lock()
+        self._driver = GraphDatabase.driver(
+            config.neo4j_uri,
+            auth=(config.neo4j_user, config.neo4j_password) if config.neo4j_user else None,
+            connection_timeout=min(seconds, 3.0),
+            connection_acquisition_timeout=seconds,
+            connection_write_timeout=seconds,
+            max_connection_pool_size=64,
+            max_transaction_retry_time=0,
+            keep_alive=True,
+            notifications_min_severity="OFF",
+            user_agent="tuike/0.1",
+        )
+
+    def read(self, name: str, **params: Any) -> list[dict[str, Any]]:
+        """Run a reading statement in one round trip and return its records.
+
+        Raises GraphUnavailable, also while the graph's content is missing or being rebuilt.
+        """
+        self._refuse_unless_ready()
+        return self.inspect(name, **params)
+
+    def inspect(self, name: str, **params: Any) -> list[dict[str, Any]]:
+        """Run a reading statement whatever state the content is in: for the writer, the check and the rebuild."""
+        statement = self.library.get(name)
+        if statement.mode != "read":
+            raise ValueError(f"{name} is not a reading statement")
+        return self._run(self._query(statement), params, access=READ_ACCESS, attempts=2)
+
+    def write(self, name: str, **params: Any) -> list[dict[str, Any]]:
+        """Run one writing statement in its own transaction and return its records."""
+        return self._run(self._query(self.library.get(name)), params, access=WRITE_ACCESS, attempts=1)
+
+    def run_schema(self, text: str) -> list[dict[str, Any]]:
+        """Run one statement of a migration or a plan request; its text comes from a file of ours, never from a caller."""
+        return self._run(Query(text), {}, access=WRITE_ACCESS, attempts=1)  # type: ignore[arg-type]
+
+    @contextmanager
+    def transaction(self) -> Iterator[GraphTransaction]:
+        """Run a block in one explicit transaction: committed when it ends, rolled back when it raises.
+
+        Raises GraphContended when another writer got in the way, GraphUnavailable when the server is away.
+        """
+        self._refuse_while_down()
+        with (
+            self._translate(),
+            self._driver.session(
+                database=self._database, default_access_mode=WRITE_ACCESS, fetch_size=_FETCH_SIZE
+            ) as session,
+            session.begin_transaction(timeout=max(self._timeout_seconds, 600.0)) as transaction,
+        ):
+            yield GraphTransaction(transaction, self.library)
+            transaction.commit()
+
+    def check(self) -> bool:
+        """Tell whether the server answers a query now. Never raises for a server that is down."""
+        try:
+            return self._run(Query("RETURN 1 AS one"), {}, access=READ_ACCESS, attempts=2) == [{"one": 1}]
+        except GraphUnavailable:
+            return False
+
+    def forget_readiness(self) -> None:
+        """Make the next read look again whether the graph is whole."""
+        self._ready_until = 0.0
+
+    def close(self) -> None:
+        """Close every pooled connection."""
+        self._driver.close()
+
+    def _query(self, statement: Statement) -> Query:
+        query = self._queries.get(statement.name)
+        if query is None:
+            query = Query(statement.text, timeout=self._timeout_seconds)  # type: ignore[arg-type]
+            self._queries[statement.name] = query
+        return query
+
+    def _run(self, query: Query, params: dict[str, Any], *, access: str, attempts: int) -> list[dict[str, Any]]:
+        self._refuse_while_down()
+        with self._translate():
+            while True:
+                attempts -= 1
+                try:
+                    with self._driver.session(
+                        database=self._database, default_access_mode=access, fetch_size=_FETCH_SIZE
+                    ) as session:
+                        result = session.run(query, params)
+                        keys = result.keys()
+                        return [dict(zip(keys, record, strict=True)) for record in result]
+                except (DriverError, TransientError, OSError):
+                    if not attempts:
+                        raise
+
+    def _refuse_while_down(self) -> None:
+        if time.monotonic() < self._down_until:
+            raise GraphUnavailable
+
+    def _refuse_unless_ready(self) -> None:
+        if time.monotonic() < self._ready_until:
+            return
+        with self._ready_lock:
+            asked = time.monotonic()
+            if asked < self._ready_until:
+                return
+            rows = self.inspect("graph.get_state")
+            if not rows or not rows[0]["ready"]:
+                raise GraphNotReady
+            self._ready_until = asked + READY_SECONDS
+
+    @contextmanager
+    def _translate(self) -> Iterator[None]:
+        """Turn what the driver raises into GraphUnavailable or GraphContended; a wrong statement stays what it is."""
+        try:
+            yield
+        except TransientError as error:
+            if "DatabaseUnavailable" in (error.code or ""):
+                raise self._report_down(error) from error
+            raise GraphContended(str(error)) from error
+        except Neo4jError as error:
+            if _means_down(error):
+                raise self._report_down(error) from error
+            raise
+        except (DriverError, OSError) as error:
+            raise self._report_down(error) from error
+
+    def _report_down(self, error: Exception) -> GraphUnavailable:
+        log.warning("graph.unavailable", error=type(error).__name__)
+        self._ready_until = 0.0
+        self.confirmed = False
+        if not isinstance(error, SessionExpired):
+            self._down_until = time.monotonic() + _REST_SECONDS
+        return GraphUnavailable()
+
+
+def _means_down(error: Neo4jError) -> bool:
+    code = error.code or ""
+    return (
+        code.startswith(("Neo.ClientError.Security.", "Neo.ClientError.Database.", "Neo.DatabaseError.Database."))
+        or "TransactionTimedOut" in code
+        or "TransactionTerminated" in code
+        or "NotALeader" in code
+    )

@@ -1,0 +1,161 @@
+"""The journal: every change of the graph, decided and written down in PostgreSQL before the graph hears of it.
+
+A row is a decision, never a question: applying it can be late or happen twice, but it cannot be refused. Lane SYNC is
+applied before the caller is answered, lane LAZY by a worker. A row is `new` when written, `deferred` when the graph was
+away while it should have been applied, and `applied` when the graph has it.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import text
+
+from tuike.db import Transaction
+
+SYNC = 0
+LAZY = 1
+
+
+@dataclass(frozen=True, slots=True)
+class JournalRow:
+    """One change of the graph. `seq` orders all rows; `id` is unique within its `kind`; `subject` is whom it concerns."""
+
+    seq: int
+    kind: str
+    id: str
+    subject: str
+    payload: Mapping[str, Any]
+    status: str
+
+
+_COLUMNS = "seq, kind, id, subject, payload, status"
+
+
+def append(
+    tx: Transaction,
+    *,
+    kind: str,
+    id: str,
+    subject: str,
+    payload: Mapping[str, Any],
+    lane: int = SYNC,
+    now: datetime,
+) -> int:
+    """Write one decided change into the journal and return its seq.
+
+    It is in the graph after the next `catch_up` that follows the commit. A second row of the same kind and id is refused
+    by the database.
+    """
+    return tx.execute(
+        text(
+            "INSERT INTO journal (lane, kind, id, subject, payload, recorded_at)"
+            " VALUES (:lane, :kind, :id, :subject, CAST(:payload AS jsonb), :now) RETURNING seq"
+        ),
+        {"lane": lane, "kind": kind, "id": id, "subject": subject, "payload": json.dumps(payload), "now": now},
+    ).scalar_one()
+
+
+def find(tx: Transaction, kind: str, id: str) -> JournalRow | None:
+    """Return the row of that kind and id, or None."""
+    row = tx.execute(
+        text(f"SELECT {_COLUMNS} FROM journal WHERE kind = :kind AND id = :id"), {"kind": kind, "id": id}
+    ).one_or_none()
+    return None if row is None else JournalRow(*row)
+
+
+def is_behind(tx: Transaction) -> bool:
+    """Tell whether the graph may lack something that was already answered, so that no money may be decided from it.
+
+    True while any row of the sync lane waits for a graph that was away, or has waited for more than a second.
+    """
+    return tx.execute(
+        text(
+            "SELECT EXISTS (SELECT 1 FROM journal WHERE lane = 0 AND status <> 'applied'"
+            " AND (status = 'deferred' OR recorded_at < clock_timestamp() - interval '1 second'))"
+        )
+    ).scalar_one()
+
+
+def list_unapplied_count(tx: Transaction) -> dict[int, int]:
+    """Return how many rows wait in each lane."""
+    rows = tx.execute(text("SELECT lane, count(*) FROM journal WHERE status <> 'applied' GROUP BY lane"))
+    return {SYNC: 0, LAZY: 0} | {lane: count for lane, count in rows}
+
+
+def has_applied(tx: Transaction) -> bool:
+    """Tell whether anything was ever applied: then an empty graph is a lost one."""
+    return tx.execute(text("SELECT EXISTS (SELECT 1 FROM journal WHERE status = 'applied')")).scalar_one()
+
+
+def list_pending(tx: Transaction, *, lane: int, limit: int) -> list[JournalRow]:
+    """Return up to `limit` rows of a lane that are not applied, in the order of seq. Needs the writer's lock."""
+    rows = tx.execute(
+        text(
+            f"SELECT {_COLUMNS} FROM journal WHERE lane = :lane AND status <> 'applied' ORDER BY seq LIMIT :limit"
+        ),
+        {"lane": lane, "limit": limit},
+    )
+    return [JournalRow(*row) for row in rows]
+
+
+def iter_applied(tx: Transaction, *, kinds: Sequence[str], page: int = 5_000) -> Iterator[list[JournalRow]]:
+    """Stream the applied rows of some kinds in pages, in the order of seq."""
+    after = 0
+    while True:
+        rows = [
+            JournalRow(*row)
+            for row in tx.execute(
+                text(
+                    f"SELECT {_COLUMNS} FROM journal WHERE seq > :after AND kind = ANY(:kinds) AND status = 'applied'"
+                    " ORDER BY seq LIMIT :page"
+                ),
+                {"after": after, "kinds": list(kinds), "page": page},
+            )
+        ]
+        if rows:
+            yield rows
+        if len(rows) < page:
+            return
+        after = rows[-1].seq
+
+
+def count_applied(tx: Transaction) -> dict[str, int]:
+    """Return how many rows of each kind are applied."""
+    rows = tx.execute(text("SELECT kind, count(*) FROM journal WHERE status = 'applied' GROUP BY kind"))
+    return {kind: count for kind, count in rows}
+
+
+def mark_applied(tx: Transaction, seqs: Sequence[int]) -> None:
+    """Mark rows as applied. Needs the writer's lock."""
+    tx.execute(text("UPDATE journal SET status = 'applied' WHERE seq = ANY(:seqs)"), {"seqs": list(seqs)})
+
+
+def defer(tx: Transaction) -> None:
+    """Mark every waiting row of the sync lane as deferred, but for rows that a writer is working on right now."""
+    tx.execute(
+        text(
+            "UPDATE journal SET status = 'deferred' WHERE seq IN"
+            " (SELECT seq FROM journal WHERE lane = 0 AND status = 'new' FOR UPDATE SKIP LOCKED)"
+        )
+    )
+
+
+def list_usage(tx: Transaction, *, accounts: Sequence[str], seqs: Sequence[int]) -> list[dict[str, Any]]:
+    """Return how each account used each identifier, over all applied rows and the rows of `seqs`.
+
+    An item is {label, account, key, kind, digest, first_at, last_at, times}.
+    """
+    rows = tx.execute(
+        text(
+            "SELECT payload->>'label' AS label, subject AS account, payload->>'key' AS key,"
+            " min(payload->>'kind') AS kind, min(payload->>'digest') AS digest, min((payload->>'at')::bigint) AS first_at,"
+            " max((payload->>'at')::bigint) AS last_at, count(*) AS times FROM journal"
+            " WHERE kind = 'identifier' AND subject = ANY(:accounts) AND (status = 'applied' OR seq = ANY(:seqs))"
+            " GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
+        ),
+        {"accounts": list(accounts), "seqs": list(seqs)},
+    )
+    return [dict(row) for row in rows.mappings()]

@@ -1,0 +1,48 @@
+"""Who is calling, and whether the same call was answered before.
+
+Words: an *API key* is a secret (`tk_…`) with a scope, shown once and kept only as a hash; a *scope* says what its
+holder may do; an *idempotency key* is a caller's own name for one request.
+
+Invariants: a secret is never stored or logged; a revoked key never authenticates again; under one idempotency key of
+one API key at most one request ever takes effect, and its answer commits together with that effect.
+"""
+
+from tuike.identity.model import (
+    ApiKey,
+    ApiKeyNotFound,
+    IdempotencyInProgress,
+    IdempotencyKeyReused,
+    Scope,
+    StoredAnswer,
+    StoredRequest,
+)
+from tuike.identity.rules import fingerprint_of
+from tuike.identity.service import (
+    authenticate,
+    claim_request,
+    create_key,
+    find_answer,
+    list_keys,
+    purge_answers,
+    revoke_key,
+    store_answer,
+)
+
+__all__ = [
+    "ApiKey",
+    "ApiKeyNotFound",
+    "IdempotencyInProgress",
+    "IdempotencyKeyReused",
+    "Scope",
+    "StoredAnswer",
+    "StoredRequest",
+    "authenticate",
+    "claim_request",
+    "create_key",
+    "find_answer",
+    "fingerprint_of",
+    "list_keys",
+    "purge_answers",
+    "revoke_key",
+    "store_answer",
+]

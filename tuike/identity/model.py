@@ -1,0 +1,60 @@
+"""API keys, scopes, and requests that carry an idempotency key."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from tuike.shared.errors import Conflict, NotFound
+
+
+class Scope(StrEnum):
+    """What the holder of a key may do; the API decides per route."""
+
+    INTEGRATION = "integration"
+    OPERATOR = "operator"
+    ANALYST = "analyst"
+    AUDITOR = "auditor"
+
+
+@dataclass(frozen=True, slots=True)
+class ApiKey:
+    """A key without its secret."""
+
+    id: str
+    name: str
+    scope: Scope
+    created_at: datetime
+    revoked_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StoredRequest:
+    """A request under an idempotency key: the same request again has the same method, path and body hash."""
+
+    api_key_id: str
+    key: str
+    method: str
+    path: str
+    body_hash: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredAnswer:
+    """What was answered: an HTTP status and the body as it was sent."""
+
+    status: int
+    body: str = field(repr=False)
+
+
+class ApiKeyNotFound(NotFound):
+    code, message = "api_key_not_found", "There is no API key with this id."
+
+
+class IdempotencyKeyReused(Conflict):
+    code = "idempotency_key_reused"
+    message = "This Idempotency-Key was used for another request; use a new key for a new request."
+
+
+class IdempotencyInProgress(Conflict):
+    code = "idempotency_in_progress"
+    message = "The request with this Idempotency-Key is still being worked on; send it again in a moment."

@@ -1,0 +1,49 @@
+"""The tasks: thin, safe to run twice, each looking in PostgreSQL for its work."""
+
+from datetime import timedelta
+
+from tuike import commission, reactions, team, wallet
+from tuike.db import outbox
+from tuike.shared import clock
+from workers.celery_app import app as celery
+from workers.celery_app import open_app
+
+_DRAIN_FOR = timedelta(seconds=20)
+
+
+@celery.task(name="outbox.drain")
+def drain_outbox() -> int:
+    """React to what happened, topic after topic; any number of workers may do so side by side."""
+    app = open_app()
+    deadline = clock.read_clock() + _DRAIN_FOR
+    return sum(reactions.drain(app.db, app.graph, topic=topic, deadline=deadline) for topic in reactions.REACTIONS)
+
+
+@celery.task(name="graph.apply_lazy")
+def apply_lazy() -> int:
+    """Bring orders into the graph, which nobody waits for."""
+    app = open_app()
+    return team.apply_lazy(app.db, app.graph)
+
+
+@celery.task(name="graph.heal")
+def heal_graph() -> None:
+    """Apply what a crash or an absent graph left behind, then decide the orders that waited for it."""
+    app = open_app()
+    team.catch_up(app.db, app.graph)
+    if app.graph.check():
+        with app.db.transaction() as tx:
+            outbox.hurry(tx, topic="order.unresolved", now=clock.read_clock())
+
+
+@celery.task(name="commission.release_due")
+def release_due() -> int:
+    """Release the commissions that fell due."""
+    return commission.release_due(open_app().db, now=clock.read_clock()).released
+
+
+@celery.task(name="ledger.seal")
+def seal_ledger() -> int:
+    """Link new vouchers to the hash chain."""
+    with open_app().db.transaction() as tx:
+        return wallet.seal_transactions(tx, now=clock.read_clock())
