@@ -5,7 +5,7 @@ from typing import Any
 
 from flask import Request
 
-from api.errors import UnsupportedMediaType
+from api.errors import BodyTooLarge, UnsupportedMediaType
 from tuike.shared.errors import Malformed
 
 MAX_BODY_BYTES = 256 * 1024
@@ -17,9 +17,12 @@ _OVERSIZED = 10**_MAX_DIGITS
 def read_json(request: Request, *, optional: bool = False) -> Any:
     """Return the parsed body; `{}` for an empty one when `optional`.
 
-    Raises UnsupportedMediaType (415), Malformed (400), and werkzeug's RequestEntityTooLarge (413).
+    Raises UnsupportedMediaType (415), Malformed (400), BodyTooLarge and werkzeug's
+    RequestEntityTooLarge (both 413).
     """
     raw = request.get_data(cache=False)
+    if request.content_length is None and len(raw) >= MAX_BODY_BYTES:
+        raise BodyTooLarge  # of a body without a stated length werkzeug reads this much and leaves the rest
     if not raw and optional:
         return {}
     if not _is_json(request):

@@ -7,7 +7,7 @@ import marshmallow as ma
 from api import fields as f
 from api.answers import instant, page
 from api.routing import INTEGRATORS, OPERATORS, READERS, Answer, Call, PageQuery, Routes, Shape
-from tuike import team
+from tuike import commission, team
 from tuike.shared.errors import ValidationFailed
 
 routes = Routes("promoters", description="Promoters, their inviters and their teams.")
@@ -60,6 +60,12 @@ class UplineItem(Answer):
     level = ma.fields.Integer(required=True)
 
 
+class OpenCommissionItem(Answer):
+    currency = ma.fields.String(required=True)
+    entries = ma.fields.Integer(required=True)
+    amount_minor = ma.fields.Integer(required=True)
+
+
 class MovePreviewAnswer(Answer):
     promoter_id = ma.fields.String(required=True)
     inviter_id = ma.fields.String(required=True, allow_none=True)
@@ -74,6 +80,14 @@ class MovePreviewAnswer(Answer):
     )
     leaving = ma.fields.List(ma.fields.Nested(UplineItem), required=True, metadata={"description": "Upline before."})
     entering = ma.fields.List(ma.fields.Nested(UplineItem), required=True, metadata={"description": "Upline after."})
+    staying_commission = ma.fields.List(
+        ma.fields.Nested(OpenCommissionItem),
+        required=True,
+        metadata={
+            "description": "Pending and frozen commission that the present upline has from this team's orders. "
+            "A move leaves it where it is; only orders placed afterwards pay the new upline."
+        },
+    )
 
 
 class NewStatus(Shape):
@@ -196,6 +210,9 @@ def put_inviter(call: Call, promoter_id: str, body: dict[str, Any]) -> dict[str,
 def preview_inviter(call: Call, promoter_id: str, body: dict[str, Any]) -> dict[str, Any]:
     """Say what a move would change, without moving anybody."""
     preview = team.preview_move(call.tx, call.graph, promoter_id=promoter_id, inviter_id=body["inviter_id"])
+    staying = commission.list_open_through(
+        call.tx, promoter_id=promoter_id, above=[above.promoter_id for above in preview.leaving]
+    )
     return {
         "promoter_id": preview.promoter_id,
         "inviter_id": preview.inviter_id,
@@ -203,6 +220,9 @@ def preview_inviter(call: Call, promoter_id: str, body: dict[str, Any]) -> dict[
         "moving": {str(level): count for level, count in enumerate(preview.members, start=1)},
         "leaving": [_render_upline(above) for above in preview.leaving],
         "entering": [_render_upline(above) for above in preview.entering],
+        "staying_commission": [
+            {"currency": one.currency, "entries": one.entries, "amount_minor": one.amount_minor} for one in staying
+        ],
     }
 
 

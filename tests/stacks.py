@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -61,13 +61,15 @@ def run_tuike(*words: str, directory: Path | None = None, check: bool = True) ->
 
 
 @contextmanager
-def start_stack(directory: Path, *, port: int | None = None, patience: float = 90) -> Iterator[Stack]:
+def start_stack(
+    directory: Path, *, port: int | None = None, environ: Mapping[str, str] | None = None, patience: float = 90
+) -> Iterator[Stack]:
     """Run `tuike up` on `directory` for the length of a block; `port` None takes a free one."""
     command = [sys.executable, "-m", "tuike.cli", "up", "--data-dir", str(directory),
                "--port", str(port or find_free_port())]  # fmt: skip
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True,
-        env=_make_environ(),
+        env=_make_environ() | dict(environ or {}),
     )  # fmt: skip
     stack = Stack(directory, process)
     ready: queue.Queue[str] = queue.Queue()

@@ -22,7 +22,7 @@ BEAT = {
     "outbox.drain": (1.0, REACTIONS),
     "graph.apply_lazy": (1.0, REACTIONS),
     "graph.heal": (5.0, REACTIONS),
-    "commission.release_due": (60.0, MAINTENANCE),
+    "commission.release_due": (5.0, MAINTENANCE),
     "ledger.seal": (5.0, MAINTENANCE),
 }
 
@@ -69,12 +69,15 @@ class BoundedScheduler(beat.Scheduler):
         self._look_at = time.monotonic() + _LOOK_EVERY_S
         try:
             full = frozenset(name for name in QUEUES if self._count_waiting(name) > _MAX_WAITING)
-        except (OSError, OperationalError, *self.connection.connection_errors, *self.connection.channel_errors):
-            return  # not declared yet, or the broker is away: sending will tell
+        except (OSError, OperationalError, *self.connection.connection_errors):
+            return  # the broker is away: sending will tell
         if full - self._full:
             log.warning("schedule.queue_full", queues=sorted(full))
         self._full = full
 
     def _count_waiting(self, queue: str) -> int:
         with self.connection.channel() as channel:
-            return int(channel.queue_declare(queue, passive=True).message_count)
+            try:
+                return int(channel.queue_declare(queue, passive=True).message_count)
+            except self.connection.channel_errors:
+                return 0  # not declared yet; on Redis an empty queue does not exist

@@ -22,6 +22,7 @@ def document(caller: Caller) -> dict[str, Any]:
 
 def test_no_call_falls_over_whatever_is_sent(caller: Caller, document: dict[str, Any]) -> None:
     operator = caller.as_scope("operator")
+    ids = _make_one_of_each(caller)
     schema = schemathesis.openapi.from_dict(document)
     for found in schema.get_all_operations():
         operation = found.ok()
@@ -32,6 +33,7 @@ def test_no_call_falls_over_whatever_is_sent(caller: Caller, document: dict[str,
         )  # fmt: skip
         @given(case=operation.as_strategy() | operation.as_strategy(schemathesis.GenerationMode.NEGATIVE))
         def send(case: Any) -> None:
+            case.path_parameters = {name: ids[name] for name in case.path_parameters or {}}
             sent = case.as_transport_kwargs(base_url="http://localhost")
             path = sent["url"].removeprefix("http://localhost")
             body = sent.get("json", sent.get("data"))
@@ -49,6 +51,23 @@ def test_no_call_falls_over_whatever_is_sent(caller: Caller, document: dict[str,
                 assert set(answer.get_json()) == {"error"}
 
         send()
+
+
+def _make_one_of_each(caller: Caller) -> dict[str, str]:
+    promoter = caller.make_promoter()
+    code = caller.make_link(promoter["id"])["code"]
+    touch = caller.make_touch(code, buyer_id="b", at="2026-09-30T00:00:00Z")
+    order = caller.make_paid_order(buyer_id="b")
+    caller.settle()
+    entry = caller.read(f"orders/{order['id']}/commissions")["items"][0]
+    return {
+        "promoter_id": promoter["id"],
+        "code": code,
+        "touch_id": touch["id"],
+        "order_id": order["id"],
+        "commission_id": entry["id"],
+        "withdrawal_id": "wdr_01K9ZJ0000000000000000000A",
+    }
 
 
 def _to_query(params: Any) -> dict[str, str] | None:

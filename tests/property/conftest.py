@@ -10,7 +10,3 @@ settings.register_profile("tuike", deadline=None, suppress_health_check=_SLOW)
 settings.register_profile("deep", deadline=None, max_examples=2_000, suppress_health_check=_SLOW)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "tuike"))
 
-
-def count_runs(*, moderate: int, deep: int) -> int:
-    """Return how often a machine against a real server runs in the profile at hand."""
-    return deep if os.environ.get("HYPOTHESIS_PROFILE") == "deep" else moderate

@@ -8,6 +8,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from tuike.cli.commission import commission
 from tuike.cli.db import db
+from tuike.cli.demo import demo
 from tuike.cli.graph import graph
 from tuike.cli.key import key
 from tuike.cli.ledger import ledger
@@ -39,7 +40,7 @@ def cli() -> None:
     """Promoters for a social shop: relations in a graph, money in a ledger, both provably in step."""
 
 
-for command in (up, key, commission, graph, ledger, db):
+for command in (up, demo, key, commission, graph, ledger, db):
     cli.add_command(command)
 
 

@@ -24,7 +24,6 @@ def release(app: Any, now: datetime) -> None:
     """
     from tuike import commission as commissions
     from tuike import reactions
-    from tuike.shared.clock import read_clock
 
     with show_progress("Releasing") as progress:
         reactions.settle_outstanding(app.db, app.graph)

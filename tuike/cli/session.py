@@ -107,7 +107,10 @@ def prepare(config: Config) -> None:
 
 @contextmanager
 def show_progress(what: str) -> Iterator[Callable[[int, int | None], None]]:
-    """Yield `progress(done, total)`, total None while unknown, drawn as a bar when stderr is a terminal and silent otherwise."""
+    """Yield `progress(done, total)`, drawn as a bar when stderr is a terminal and silent otherwise.
+
+    `total` is None while it is not known.
+    """
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:

@@ -33,7 +33,11 @@ def up(directory: Path, host: str, port: int | None) -> None:
     if port is not None and chosen != port:
         click.echo(f"Port {port} is taken; listening on {chosen} instead.", err=True)
     supervisor = Supervisor(
-        DataDirectory(directory), host=host, port=chosen, prepare=lambda settings: prepare(read_config(settings))
+        DataDirectory(directory),
+        host=host,
+        port=chosen,
+        broker_url=config.celery_broker_url or "pgmq://",
+        prepare=lambda settings: prepare(read_config(settings)),
     )
     try:
         supervisor.run(lambda url: click.echo(f"ready {url}"))

@@ -127,6 +127,15 @@ class Commission:
 
 
 @dataclass(frozen=True, slots=True)
+class OpenCommission:
+    """Commission in one currency that is booked and not yet available: how many entries, and how much they hold."""
+
+    currency: str
+    entries: int
+    amount_minor: int
+
+
+@dataclass(frozen=True, slots=True)
 class Released:
     """How many entries became available, and how much of them in minor units over all currencies."""
 

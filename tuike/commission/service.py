@@ -11,7 +11,15 @@ from ulid import ULID
 
 from tuike import orders, wallet
 from tuike.commission import store
-from tuike.commission.model import Commission, CommissionNotFound, CommissionStatus, Entry, Released, Split
+from tuike.commission.model import (
+    Commission,
+    CommissionNotFound,
+    CommissionStatus,
+    Entry,
+    OpenCommission,
+    Released,
+    Split,
+)
 from tuike.commission.rules import LEVELS_CEILING, decide_reversed
 from tuike.db import Database, Transaction, outbox
 from tuike.shared.ids import PREFIXES, is_id
@@ -152,6 +160,14 @@ def list_commissions(tx: Transaction, *, order_id: str) -> list[Commission]:
     # A level that earns nothing is shown as far along as the levels that do.
     status = next((entry.status for entry, _ in entries.values()), CommissionStatus.PENDING)
     return [_show(split, level, entries.get(level), status) for level in range(1, LEVELS_CEILING + 1)]
+
+
+def list_open_through(tx: Transaction, *, promoter_id: str, above: Sequence[str]) -> list[OpenCommission]:
+    """Return what promoters above have pending or frozen from orders that came up through `promoter_id`.
+
+    A move leaves it where it is: an order keeps the upline of its own instant.
+    """
+    return store.sum_open_through(tx, promoter_id=promoter_id, above=above)
 
 
 def is_settled(tx: Transaction, *, order_id: str) -> bool:

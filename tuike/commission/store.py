@@ -8,7 +8,7 @@ from sqlalchemy import Row, bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TIMESTAMP
 from sqlalchemy.types import BigInteger, Integer, SmallInteger, Text
 
-from tuike.commission.model import CommissionStatus, Entry, Split, SplitLine, TraceStep
+from tuike.commission.model import CommissionStatus, Entry, OpenCommission, Split, SplitLine, TraceStep
 from tuike.db import Transaction
 
 _ADD_SPLIT = text(
@@ -98,6 +98,16 @@ _CLAIM_DUE = text(
     """
 )
 
+_SUM_OPEN_THROUGH = text(
+    """
+    SELECT e.currency, count(*), sum(e.amount_minor - e.reversed_minor)::bigint
+    FROM commission_entries e JOIN commission_splits s ON s.order_id = e.order_id
+    WHERE e.promoter_id = ANY (:above) AND e.status IN ('pending', 'frozen')
+      AND :promoter_id = ANY (s.promoter_ids[1 : e.level - 1])
+    GROUP BY e.currency ORDER BY e.currency
+    """
+).bindparams(bindparam("above", type_=ARRAY(Text)))
+
 _SET_STATUS = text(
     """
     UPDATE commission_entries e SET status = :status FROM unnest(:order_ids, :levels) AS x (order_id, level)
@@ -176,6 +186,12 @@ def lock_entries(tx: Transaction, *, order_ids: Sequence[str]) -> list[Entry]:
 def claim_due(tx: Transaction, *, now: datetime, limit: int) -> list[Entry]:
     """Return pending entries that are due, locked; those that another transaction holds are left to it."""
     return [_entry(row) for row in tx.execute(_CLAIM_DUE, {"now": now, "limit": limit})]
+
+
+def sum_open_through(tx: Transaction, *, promoter_id: str, above: Sequence[str]) -> list[OpenCommission]:
+    """Return, by currency, what the promoters in `above` have pending or frozen from orders through `promoter_id`."""
+    rows = tx.execute(_SUM_OPEN_THROUGH, {"promoter_id": promoter_id, "above": list(above)})
+    return [OpenCommission(*row) for row in rows]
 
 
 def set_status(tx: Transaction, entries: Sequence[Entry], status: CommissionStatus) -> None:

@@ -58,7 +58,9 @@ def load_shop(count: int) -> Shop:
     return Shop(group_baskets(rows, departments), products)
 
 
-def group_baskets(rows: Sequence[tuple[int, int, int, int, int, datetime]], departments: dict[int, str]) -> tuple[Basket, ...]:
+def group_baskets(
+    rows: Sequence[tuple[int, int, int, int, int, datetime]], departments: dict[int, str]
+) -> tuple[Basket, ...]:
     """Make baskets of rows (household, basket, product, quantity, amount_minor, local instant), in the order of time.
 
     A product that stands in a basket twice becomes one line.

@@ -2,8 +2,8 @@
 
 import json
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
+from email.message import Message
 from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.parse import parse_qs, urlsplit
@@ -23,7 +23,7 @@ class Answer:
     method: str
     path: str
     status: int
-    headers: Mapping[str, str]
+    headers: Message
     body: Any
     milliseconds: float
 
@@ -96,7 +96,7 @@ class Api:
             raise StoryBroken(f"The API at {self._url} cannot be reached: {error.reason}") from error
         took = (time.monotonic() - begun) * 1000
         is_json = "json" in received.get("Content-Type", "")
-        return Answer(method, path, status, dict(received.items()), json.loads(text) if is_json else None, took)
+        return Answer(method, path, status, received, json.loads(text) if is_json else None, took)
 
 
 def make_purchase(url: str, key: str, *, inviter_id: str, basket: Basket) -> Purchase:
@@ -113,7 +113,7 @@ def make_purchase(url: str, key: str, *, inviter_id: str, basket: Basket) -> Pur
         {"promoter_id": promoter["id"], "target": {"type": "product", "id": sku}, "channel": "wechat"}, expect=201,
     ).body  # fmt: skip
     opened = api.call("打开链接 opened", "GET", f"/s/{link['code']}", expect=302)
-    touch_id = parse_qs(urlsplit(opened.headers["Location"]).query).get("tuike_touch", [None])[0]
+    touch_id = parse_qs(urlsplit(opened.headers.get("Location", "")).query).get("tuike_touch", [None])[0]
     order_body = {
         "external_id": f"live-{basket.id}",
         "buyer_id": "live-buyer",

@@ -60,7 +60,13 @@ def make_people(random: Random, *, buyers: Sequence[str], count: int) -> list[Pe
     step = (LAST_JOINED_AT - FIRST_JOINED_AT) / count
     jitter = [timedelta(seconds=random.uniform(0, step.total_seconds() * 0.9)) for _ in range(count)]
     return [
-        Person(external_id, make_name(random, index), inviters[index], FIRST_JOINED_AT + step * index + jitter[index], is_buyer)
+        Person(
+            external_id,
+            make_name(random, index),
+            inviters[index],
+            FIRST_JOINED_AT + step * index + jitter[index],
+            is_buyer,
+        )
         for index, (external_id, is_buyer) in enumerate(ids)
     ]
 

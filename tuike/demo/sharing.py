@@ -69,7 +69,11 @@ def make_links(random: Random, people: Sequence[Person], *, products: Sequence[s
     for owner, person in enumerate(people):
         for number in range(random.choices((1, 2, 3), (5, 3, 2))[0]):
             kind = random.choices(("product", "page", "shop"), (7, 2, 1))[0]
-            target = {"product": random.choice(products), "page": random.choice(("new-year", "fresh", "baby")), "shop": None}
+            target = {
+                "product": random.choice(products),
+                "page": random.choice(("new-year", "fresh", "baby")),
+                "shop": None,
+            }
             channel = random.choice(("wechat", "moments", "poster", "group"))
             links.append(Link(owner, kind, target[kind], channel, person.joined_at + timedelta(minutes=30 + number)))
     return links
@@ -120,7 +124,9 @@ def make_depths(random: Random, count: int) -> list[int]:
     return [depth if depth >= 0 else next(rest) for depth in depths]
 
 
-def make_touches(random: Random, *, people: Sequence[Person], links: Sequence[Link], openings: Sequence[Opening]) -> list[Touch]:
+def make_touches(
+    random: Random, *, people: Sequence[Person], links: Sequence[Link], openings: Sequence[Opening]
+) -> list[Touch]:
     """Let every opening be of some promoter's link, fresh or passed on; return touches in the order of the openings.
 
     Whoever is a promoter passes on a link of its own, others pass on what they opened. Who is followed is drawn by a

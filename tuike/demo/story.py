@@ -4,6 +4,7 @@ Each month: touches, orders with their payments, receipts, refunds, the reaction
 at its end, and withdrawals. Many verbs share a transaction, as an import may; nothing else differs from the API.
 """
 
+import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +16,7 @@ from typing import TypeVar
 from tuike import attribution, checkout, commission, orders, reactions, team, wallet
 from tuike.app import App
 from tuike.commission import CommissionStatus
-from tuike.db import Transaction, outbox
+from tuike.db import Database, Transaction, outbox
 from tuike.demo.data import Shop
 from tuike.demo.people import Person, count_promoters, list_team, make_people
 from tuike.demo.sharing import Link, Opening, Touch, make_links, make_openings, make_touches
@@ -165,13 +166,11 @@ class Story:
     def play_months(self, progress: Progress) -> None:
         """Play the year; `progress` counts touches, orders and receipts."""
         script = self.script
-        touches = _by_month(enumerate(touch.opening.at for touch in script.touches))
+        # What was opened before the first order belongs to its month.
+        touches = _by_month((n, max(t.opening.at, script.months[0])) for n, t in enumerate(script.touches))
         baskets = _by_month(enumerate(basket.placed_at for basket in script.shop.baskets))
         receipts = _by_month((n, c.received_at) for n, c in enumerate(script.courses) if c.received_at)
         refunds = _by_month((n, c.refunded_at) for n, c in enumerate(script.courses) if c.refunded_at)
-        # What was opened before the first order belongs to its month.
-        for early in sorted(month for month in touches if month < script.months[0]):
-            touches[script.months[0]] = touches.pop(early) + touches[script.months[0]]
         for start in script.months:
             end = start_of_month(start, later=1)
             self._record_touches(touches[start], progress)
@@ -185,9 +184,14 @@ class Story:
             paid_out, emptied = self._withdraw(end)
             self.months.append(
                 Month(
-                    start, len(touches[start]), len(baskets[start]),
+                    start,
+                    len(touches[start]),
+                    len(baskets[start]),
                     sum(script.shop.baskets[n].amount_minor for n in baskets[start] if script.courses[n].paid_at),
-                    len(refunds[start]), released.released, released.released_minor, paid_out,
+                    len(refunds[start]),
+                    released.released,
+                    released.released_minor,
+                    paid_out,
                 )  # fmt: skip
             )
             if self.debt is None and len(self.months) >= 3:
@@ -197,14 +201,18 @@ class Story:
             while team.apply_lazy(self.app.db, self.app.graph, 5_000):
                 pass
 
-    def seal(self) -> None:
-        """Link every voucher to the hash chain; the sealer notes what is there first and seals it on a later call."""
-        for _ in range(50):
-            with self.app.db.transaction() as tx:
-                wallet.seal_transactions(tx, now=clock.read_clock())
-                if not wallet.count_unsealed(tx):
-                    return
-        raise StoryBroken("The sealer left vouchers outside the hash chain.")
+    def name(self, promoter_id: str) -> str:
+        """Return a promoter's name."""
+        return self.script.people[self.numbers[promoter_id]].name
+
+    def describe(self, number: int) -> str:
+        """Return a person's name, with the household it is, or that it only promotes."""
+        person = self.script.people[number]
+        return f"{person.name}（{person.external_id}，{'也是买家 buyer too' if person.is_buyer else '只推广 promotes only'}）"
+
+    def count_orders(self, promoter_id: str) -> int:
+        """Return how many orders belong to a promoter."""
+        return len(self._credited[promoter_id])
 
     def _record_touches(self, numbers: Sequence[int], progress: Progress) -> None:
         script = self.script
@@ -420,6 +428,21 @@ class Story:
             waiting = outbox.count_waiting(tx)
         if waiting:
             raise StoryBroken(f"Reactions are stuck: {', '.join(f'{n} × {topic}' for topic, n in waiting.items())}.")
+
+
+def seal(db: Database) -> None:
+    """Link every voucher to the hash chain; the sealer notes what is there first and seals it on a later call.
+
+    Raises StoryBroken when some stay outside for half a minute.
+    """
+    end = time.monotonic() + 30
+    while time.monotonic() < end:
+        with db.transaction() as tx:
+            wallet.seal_transactions(tx, now=clock.read_clock())
+            if not wallet.count_unsealed(tx):
+                return
+        time.sleep(0.05)
+    raise StoryBroken("The sealer left vouchers outside the hash chain.")
 
 
 def _chunks(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:

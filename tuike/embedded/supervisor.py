@@ -82,13 +82,24 @@ class Supervisor:
     """The stack of one data directory, in the foreground."""
 
     def __init__(
-        self, directory: DataDirectory, *, host: str, port: int, prepare: Callable[[dict[str, str]], None]
+        self,
+        directory: DataDirectory,
+        *,
+        host: str,
+        port: int,
+        broker_url: str,
+        prepare: Callable[[dict[str, str]], None],
     ) -> None:
-        """`prepare(settings)` brings the schema of PostgreSQL and graph up to date before the API starts."""
+        """Run nothing yet.
+
+        `broker_url` is `pgmq://` for the stack's own; `prepare(settings)` brings the schema of PostgreSQL and graph up
+        to date before the API starts.
+        """
         self.directory = directory
         self.host = host
         self.port = port
         self.url = f"http://{_bracket(host)}:{port}"
+        self._broker_url = broker_url
         self._prepare = prepare
         self._run = secrets.token_hex(8)
         self._parts: list[Part] = []
@@ -132,7 +143,7 @@ class Supervisor:
         )
         self._settings = {
             "DATABASE_URL": postgres.url,
-            "CELERY_BROKER_URL": "pgmq://",
+            "CELERY_BROKER_URL": self._broker_url,
             "TUIKE_PUBLIC_URL": self.url,
             **graph.settings,
         }

@@ -7,9 +7,11 @@ difference between graph and journal.
 """
 
 from tuike.graph import journal
+from tuike.graph.check import check_drift
 from tuike.graph.driver import Graph, GraphNotReady
 from tuike.graph.library import CypherFileWrong, CypherLibrary
 from tuike.graph.migrations import migrate
+from tuike.graph.rebuild import rebuild
 from tuike.graph.seating import LEVELS_MAX, SEAT_WIDTH
 from tuike.graph.writer import apply_lazy, catch_up, deciding
 
@@ -22,7 +24,9 @@ __all__ = [
     "GraphNotReady",
     "apply_lazy",
     "catch_up",
+    "check_drift",
     "deciding",
     "journal",
     "migrate",
+    "rebuild",
 ]

@@ -159,3 +159,39 @@ def list_usage(tx: Transaction, *, accounts: Sequence[str], seqs: Sequence[int])
         {"accounts": list(accounts), "seqs": list(seqs)},
     )
     return [dict(row) for row in rows.mappings()]
+
+
+def iter_identified_accounts(tx: Transaction, *, page: int = 1_000) -> Iterator[list[str]]:
+    """Stream the accounts that used any identifier, in pages."""
+    after = ""
+    while True:
+        query = text(
+            "SELECT DISTINCT subject FROM journal WHERE kind = 'identifier' AND status = 'applied' AND subject > :after"
+            " ORDER BY subject LIMIT :page"
+        )
+        accounts = list(tx.execute(query, {"after": after, "page": page}).scalars())
+        if accounts:
+            yield accounts
+        if len(accounts) < page:
+            return
+        after = accounts[-1]
+
+
+def count_people(tx: Transaction) -> dict[str, int]:
+    """Return how many people and how many visitors the applied rows name, each counted once."""
+    row = tx.execute(
+        text(
+            "SELECT (SELECT count(*) FROM ("
+            "  SELECT payload->>'external_id' FROM journal WHERE kind = 'promoter' AND status = 'applied'"
+            "  UNION SELECT payload->>'buyer_id' FROM journal WHERE kind IN ('touch', 'touch_claim', 'order')"
+            "   AND status = 'applied' AND payload->>'buyer_id' IS NOT NULL"
+            "  UNION SELECT subject FROM journal WHERE kind = 'identifier' AND status = 'applied'"
+            "   AND payload->>'label' = 'User') AS people) AS users,"
+            " (SELECT count(*) FROM ("
+            "  SELECT payload->>'visitor_id' FROM journal WHERE kind = 'touch' AND status = 'applied'"
+            "   AND payload->>'visitor_id' IS NOT NULL"
+            "  UNION SELECT subject FROM journal WHERE kind = 'identifier' AND status = 'applied'"
+            "   AND payload->>'label' = 'Visitor') AS visitors) AS visitors"
+        )
+    ).one()
+    return {"users": row.users, "visitors": row.visitors}

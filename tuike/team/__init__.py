@@ -5,7 +5,7 @@ three levels. A *binding* holds from `valid_from` to `valid_to`, and what was tr
 binds a promoter with everybody below it under another inviter; there is never a loop, whatever runs at the same time.
 """
 
-from tuike.graph import apply_lazy, catch_up
+from tuike.graph import apply_lazy, catch_up, check_drift, rebuild
 from tuike.team.model import (
     AlreadyBound,
     BindingCycle,
@@ -49,6 +49,7 @@ __all__ = [
     "Upline",
     "apply_lazy",
     "catch_up",
+    "check_drift",
     "change_inviter",
     "change_status",
     "create_promoter",
@@ -60,4 +61,5 @@ __all__ = [
     "list_upline",
     "list_uplines",
     "preview_move",
+    "rebuild",
 ]

@@ -48,4 +48,5 @@ CREATE TABLE commission_entries (
     PRIMARY KEY (order_id, level)
 ) WITH (fillfactor = 80);
 
+CREATE INDEX commission_entries_open ON commission_entries (promoter_id) WHERE status IN ('pending', 'frozen');
 CREATE INDEX commission_entries_due ON commission_entries (due_at) WHERE status = 'pending' AND due_at IS NOT NULL;
