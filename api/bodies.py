@@ -25,7 +25,7 @@ def read_json(request: Request, *, optional: bool = False) -> Any:
         raise BodyTooLarge  # of a body without a stated length werkzeug reads this much and leaves the rest
     if not raw and optional:
         return {}
-    if not _is_json(request):
+    if not _is_json(request) or request.headers.get("Content-Encoding", "identity").lower() != "identity":
         raise UnsupportedMediaType
     try:
         return _DECODER.decode(raw.decode("utf-8"))

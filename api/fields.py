@@ -195,7 +195,7 @@ class Ignored(fields.Raw):
 
 def currency_field(**kwargs: Any) -> Text:
     """Return the field for a currency; whether the code exists is checked apart, with its own error code."""
-    return Text(load_default=DEFAULT_CURRENCY, allow_none=True, high=16, metadata={"example": "CNY"}, **kwargs)
+    return Text(load_default=DEFAULT_CURRENCY, allow_none=True, low=0, high=1000, metadata={"example": "CNY"}, **kwargs)
 
 
 def readable_id(text: str) -> str:

@@ -189,7 +189,7 @@ def _to_location(config: Config, link: attribution.Link, touch_id: str | None) -
 
 def _no_store(response: Any) -> Response:
     response.headers["Cache-Control"] = "no-store"
-    return response  # type: ignore[no-any-return]
+    return response
 
 
 def _public_ip(address: str | None) -> str | None:

@@ -20,7 +20,7 @@ an `Idempotency-Key` takes effect once. What each error code means is said in do
 """
 
 
-class _Api(flask_smorest.Api):  # type: ignore[misc]  # flask-smorest ships no types
+class _Api(flask_smorest.Api):
     ERROR_SCHEMA = ErrorAnswer
     DEFAULT_ERROR_RESPONSE_NAME = None
 

@@ -179,8 +179,7 @@ def render_refund(refund: orders.Refund) -> dict[str, Any]:
 
 @routes.call(
     "POST", "/orders", who=INTEGRATORS, body=NewOrder, answer=OrderAnswer, status=201,
-    refusals=["404 touch_not_found", "409 external_id_taken", "422 amount_not_positive", "422 currency_unknown",
-              "422 too_many_levels",
+    refusals=["409 external_id_taken", "422 amount_not_positive", "422 currency_unknown", "422 too_many_levels",
               "422 amount_too_large", "422 rates_too_high"],
     example={
         "external_id": "o-1", "buyer_id": "u-2002", "currency": "CNY", "placed_at": "2026-11-01T08:05:00+08:00",
@@ -189,7 +188,7 @@ def render_refund(refund: orders.Refund) -> dict[str, Any]:
 )  # fmt: skip
 def post_order(call: Call, body: dict[str, Any]) -> dict[str, Any]:
     """Place an order; who it is credited to is decided now and kept."""
-    currency = body["currency"] or DEFAULT_CURRENCY
+    currency = DEFAULT_CURRENCY if body["currency"] is None else body["currency"]
     check_currency(currency)
     order = checkout.place_order(
         call.tx,

@@ -99,12 +99,13 @@ class Call:
     now: datetime
     headers: dict[str, str] = field(default_factory=dict)
     writes_relations: bool = False
-    _tx: Transaction | None = None
+    open_tx: Transaction | None = None
 
     @property
     def tx(self) -> Transaction:
-        assert self._tx is not None, "this route is declared without a transaction"
-        return self._tx
+        """The request's transaction, of a route that is declared with one."""
+        assert self.open_tx is not None, "this route is declared without a transaction"
+        return self.open_tx
 
 
 class IdConverter(BaseConverter):
@@ -175,7 +176,7 @@ class Route:
         for left in reversed(range(MAX_TRIES)):
             try:
                 with call.db.transaction() as tx:
-                    call._tx = tx
+                    call.open_tx = tx
                     return self.verb(call, **values)
             except Exception as error:
                 if not left or not is_worth_retrying(error):
@@ -194,7 +195,7 @@ class Route:
                     earlier = identity.claim_request(tx, request=stored, now=call.now)
                     if earlier is not None:
                         return _replay(earlier)
-                    call._tx = tx
+                    call.open_tx = tx
                     text = dump_json(self.verb(call, **values))
                     identity.store_answer(tx, request=stored, answer=identity.StoredAnswer(self.status, text))
                     return Response(text, self.status, call.headers, content_type=JSON_TYPE)
@@ -217,7 +218,7 @@ class Route:
         return Response(text, self.status, call.headers, content_type=JSON_TYPE)
 
 
-class Routes(flask_smorest.Blueprint):  # type: ignore[misc]  # flask-smorest ships no types
+class Routes(flask_smorest.Blueprint):
     """A capability's routes."""
 
     def __init__(self, name: str, *, description: str) -> None:
@@ -254,7 +255,7 @@ class Routes(flask_smorest.Blueprint):  # type: ignore[misc]  # flask-smorest sh
             def view(**ids: str) -> Response:
                 return route.serve(ids)
 
-            view._apidoc = self._describe(route)  # type: ignore[attr-defined]
+            view._apidoc = self._describe(route)  # type: ignore[attr-defined]  # noqa: SLF001 - read by flask-smorest
             self.add_url_rule(rule, verb.__name__, view, methods=[method])
             self.declared.append(route)
             return verb
@@ -284,7 +285,7 @@ class Routes(flask_smorest.Blueprint):  # type: ignore[misc]  # flask-smorest sh
         }
         if route.method != "GET":
             extra["parameters"] = [_IDEMPOTENCY_PARAMETER]
-        notes: dict[str, Any] = self.doc(**extra)(noted)._apidoc
+        notes: dict[str, Any] = self.doc(**extra)(noted)._apidoc  # noqa: SLF001 - written by flask-smorest
         return notes
 
 
@@ -325,8 +326,8 @@ def apply_relations(db: Database, graph: Graph) -> None:
     """
     try:
         team.catch_up(db, graph)
-    except Exception as error:
-        log.error("graph.catch_up_failed", request_id=g.get("request_id"), exc_info=error)
+    except Exception:
+        log.exception("graph.catch_up_failed", request_id=g.get("request_id"))
 
 
 def load_query(schema: Shape, now: datetime) -> dict[str, Any]:

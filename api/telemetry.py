@@ -12,6 +12,7 @@ from prometheus_client.core import GaugeMetricFamily
 
 from tuike import graph, wallet
 from tuike.db import outbox
+from tuike.shared.errors import Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -71,7 +72,7 @@ class _Depths:
                 waiting = outbox.count_waiting(tx)
                 unapplied = graph.journal.list_unapplied_count(tx)
                 unsealed = wallet.count_unsealed(tx)
-        except Exception:
+        except Unavailable:
             up.add_metric(["postgres"], 0)
             yield up
             return

@@ -162,7 +162,7 @@ def get_wallet(call: Call, promoter_id: str, query: dict[str, Any]) -> dict[str,
 )  # fmt: skip
 def post_withdrawal(call: Call, body: dict[str, Any]) -> dict[str, Any]:
     """Ask for a payout; the money is set aside at once."""
-    asked = body | {"currency": body["currency"] or DEFAULT_CURRENCY}
+    asked = body | {"currency": DEFAULT_CURRENCY if body["currency"] is None else body["currency"]}
     return render_withdrawal(wallet.request_withdrawal(call.tx, now=call.now, **asked), call)
 
 

@@ -49,7 +49,7 @@ def read_broker(config: Config) -> Broker:
 def _make_pgmq_options(postgres_url: str) -> dict[str, Any]:
     return {
         # As key=value: pgmq's reader of URLs drops `?host=`, and with it the unix socket.
-        "conn_string": make_conninfo(**conninfo_to_dict(postgres_url)),
+        "conn_string": make_conninfo("", **conninfo_to_dict(postgres_url)),
         "init_extension": False,  # plain tables, made by `tuike.db.migrate`
         "visibility_timeout": VISIBILITY_TIMEOUT_S,
         "pool_size": 2,

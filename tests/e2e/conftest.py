@@ -13,9 +13,12 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from api import create_app
+from tests.e2e.shops import embedded_shop, neo4j_shop, shop
 from tuike import identity, reactions
 from tuike.app import App
 from tuike.shared.clock import read_clock
+
+__all__ = ["embedded_shop", "neo4j_shop", "shop"]
 
 PLACED_AT = "2026-10-01T08:00:00Z"
 

@@ -259,6 +259,27 @@ def test_an_instant_ahead_is_refused_and_one_from_the_past_is_taken_as_said(call
     assert caller.read(f"orders/{order['id']}")["placed_at"] == "2001-02-02T20:05:06.000007Z"
 
 
+@pytest.mark.parametrize("currency", ["cny", "", "XYZ", "CNYCNYCNYCNYCNYCNYCNY", "US"])
+def test_a_currency_is_an_active_iso_code_in_capitals(caller: Caller, error_of: ErrorOf, currency: str) -> None:
+    unknown = (422, "currency_unknown", ["currency"])
+    promoter = caller.make_promoter()
+    asked = {"promoter_id": promoter["id"], "amount_minor": 100, "method": "manual", "currency": currency}
+    assert error_of(caller.post("orders", caller.order_body(currency=currency))) == unknown
+    assert error_of(caller.post("withdrawals", asked)) == unknown
+    assert error_of(caller.get(f"wallets/{promoter['id']}?currency={currency}")) == unknown
+    assert caller.make_order(currency=None)["currency"] == "CNY"
+
+
+def test_an_invite_code_names_the_inviter(caller: Caller, error_of: ErrorOf) -> None:
+    top, other = caller.make_promoter(), caller.make_promoter()
+    assert caller.make_promoter(invite_code=top["invite_code"])["inviter_id"] == top["id"]
+    assert caller.make_promoter(invite_code=top["invite_code"], inviter_id=top["id"])["inviter_id"] == top["id"]
+    body = {"external_id": "x", "name": "n", "invite_code": top["invite_code"], "inviter_id": other["id"]}
+    assert error_of(caller.post("promoters", body)) == (422, "validation_failed", ["invite_code"])
+    body = {"external_id": "x", "name": "n", "invite_code": "NOBODYS"}
+    assert error_of(caller.post("promoters", body)) == (404, "inviter_not_found", ["invite_code"])
+
+
 def test_a_request_id_is_taken_over_if_it_is_sane(caller: Caller) -> None:
     assert caller.get("plans/default", headers={"X-Request-Id": "shop-1:2"}).headers["X-Request-Id"] == "shop-1:2"
     for given in ("a b", "x" * 129, "", "推".encode().decode("latin-1")):

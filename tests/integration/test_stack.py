@@ -83,6 +83,7 @@ def test_commands_beside_a_running_stack_use_its_servers_and_leave_them_running(
     assert stack.create_key("operator").startswith("tk_")
     checked = run_tuike("ledger", "check", directory=stack.directory)
     assert json.loads(checked.stdout)["ok"] is True
+    assert json.loads(run_tuike("graph", "rebuild", directory=stack.directory).stdout) == {"rebuilt": {}}
     drift = run_tuike("graph", "check", directory=stack.directory)
     assert json.loads(drift.stdout)["drift"] == 0
     released = run_tuike("commission", "release", "--now", "2026-01-01T00:00:00+08:00", directory=stack.directory)
@@ -96,8 +97,8 @@ def test_a_part_that_is_killed_is_started_again_and_logged(tmp_path: Path, make_
     for part in PARTS:
         killed = stack.read_note()["parts"][part]
         os.kill(killed, signal.SIGKILL)
-        wait_for(lambda part=part, killed=killed: stack.read_note()["parts"][part] != killed, seconds=30)
-        wait_for(lambda: is_healthy(stack.url), seconds=30)
+        wait_for(lambda part=part, killed=killed: stack.read_note()["parts"][part] != killed, seconds=90)
+        wait_for(lambda: is_healthy(stack.url), seconds=90)
         died, restarted = stack.list_events("part.died")[-1], stack.list_events("part.restarted")[-1]
         assert (died["part"], died["pid"], died["status"]) == (part, killed, -signal.SIGKILL)
         assert (restarted["part"], restarted["pid"]) == (part, stack.read_note()["parts"][part])

@@ -1,14 +1,17 @@
 """A shop without a graph: who stands above whom is said with each order instead of looked up."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import count
 
+import psycopg
 from sqlalchemy import text
 
 from tuike import commission, orders, wallet
 from tuike.commission import ChainLink, LineTerms, Plan
 from tuike.db import Database, outbox
+from tuike.embedded import PostgresServer
 from tuike.orders import Attribution, AttributionReason, Line, LineInput, NewOrder, Order, OrderStatus, RefundLine
 from tuike.shared import ids
 
@@ -38,7 +41,33 @@ def make_plan(
     *, rates: tuple[int, int, int] = (1000, 300, 100), levels: int = 3, cap: int | None = None, holding_days: int = 7
 ) -> Plan:
     """A plan in memory; orders keep its terms, and version 1 of the database as their plan."""
-    return Plan("default", 1, START, levels, rates, holding_days, 30, "last", "paid", False, cap)  # noqa: FBT003
+    return Plan("default", 1, START, levels, rates, holding_days, 30, "last", "paid", False, cap)
+
+
+@contextmanager
+def open_money_database(postgres: PostgresServer, name: str) -> Iterator[Database]:
+    """A migrated database for many tests that empty it with `wipe`: much quicker than one for each."""
+    with psycopg.connect(postgres.make_url("postgres"), autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE tuike_template")
+    database = Database(postgres.make_url(name))
+    yield database
+    database.close()
+
+
+def wipe(database: Database) -> None:
+    """Forget every order, all money, and every plan and policy but the first."""
+    with database.transaction() as tx:
+        for statement in _WIPE:
+            tx.execute(text(statement))
+
+
+_WIPE = (
+    "SET LOCAL session_replication_role = replica",
+    "TRUNCATE outbox, orders, order_lines, refunds, commission_splits, commission_entries, withdrawals, "
+    "ledger_accounts, ledger_transactions, ledger_postings, ledger_seals, ledger_seal_marks RESTART IDENTITY",
+    "DELETE FROM plans WHERE version > 1",
+    "DELETE FROM withdrawal_policies WHERE version > 1",
+)
 
 
 class MoneyShop:
@@ -239,4 +268,4 @@ def _commission_id(order: Order, level: int) -> str:
     return f"com_{order.id.removeprefix('ord_')}_{level}"
 
 
-__all__ = ["REACTIONS", "START", "MoneyShop", "make_order", "make_plan"]
+__all__ = ["REACTIONS", "START", "MoneyShop", "make_order", "make_plan", "open_money_database", "wipe"]

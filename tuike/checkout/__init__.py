@@ -5,6 +5,6 @@ in force, and records order, split and journal row in one transaction. If the gr
 recorded all the same with attribution `pending`, and decided later as of its own time.
 """
 
-from tuike.checkout.service import OrderTouchNotFound, place_order, resolve_attribution
+from tuike.checkout.service import place_order, resolve_attribution
 
-__all__ = ["OrderTouchNotFound", "place_order", "resolve_attribution"]
+__all__ = ["place_order", "resolve_attribution"]

@@ -10,13 +10,9 @@ from tuike.db import Transaction, outbox
 from tuike.graph import Graph, journal
 from tuike.orders import Attribution, AttributionReason, LineInput, NewOrder, Order
 from tuike.shared import clock, ids, money
-from tuike.shared.errors import GraphUnavailable, NotFound
+from tuike.shared.errors import GraphUnavailable
 
 DEFAULT_MERCHANT = "main"
-
-
-class OrderTouchNotFound(NotFound):
-    code, message = "touch_not_found", "There is no such touch."
 
 
 def place_order(
@@ -39,7 +35,7 @@ def place_order(
     it later with the same inputs.
 
     Raises ValidationFailed (future), CurrencyUnknown, AmountNotPositive, AmountsTooLarge, TooManyLevels, RatesTooHigh,
-    OrderTouchNotFound, OrderExternalIdTaken.
+    OrderExternalIdTaken. A `touch_id` that names nothing is left aside: a sale is never refused for it.
     """
     clock.refuse_future("placed_at", placed_at, now=now)
     money.check_currency(currency)
@@ -48,8 +44,6 @@ def place_order(
         if line.rates_bps is not None:
             commission.check_rates(line.rates_bps, field=f"lines.{no}.rates_bps")
     plan = commission.find_plan_at(tx, at=placed_at)
-    if touch_id is not None:
-        _claim_touch(tx, touch_id=touch_id, buyer_id=buyer_id, now=now)
     new = NewOrder(
         id=ids.new_id("order"),
         external_id=external_id,
@@ -65,6 +59,8 @@ def place_order(
         placed_at=placed_at,
         lines=tuple(lines),
     )
+    if touch_id is not None:
+        attribution.claim_touch(tx, order_id=new.id, touch_id=touch_id, buyer_id=buyer_id, now=now)
     try:
         if journal.is_behind(tx):
             raise GraphUnavailable
@@ -147,8 +143,3 @@ def _keep_decision(
         lane=journal.LAZY,
         now=now,
     )
-
-
-def _claim_touch(tx: Transaction, *, touch_id: str, buyer_id: str, now: datetime) -> None:
-    if not attribution.claim_touch(tx, touch_id=touch_id, buyer_id=buyer_id, now=now):
-        raise OrderTouchNotFound(fields={"touch_id": ["Names no touch."]})

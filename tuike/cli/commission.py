@@ -27,5 +27,5 @@ def release(app: Any, now: datetime) -> None:
 
     with show_progress("Releasing") as progress:
         reactions.settle_outstanding(app.db, app.graph)
-        released = commissions.release_due(app.db, now=now, progress=lambda so_far: progress(so_far.released, None))
+        released = commissions.release_due(app.db, now=now, progress=lambda so_far: progress("", so_far.released, None))
     click.echo(json.dumps({"released": released.released, "released_minor": released.released_minor}))

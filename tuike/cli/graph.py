@@ -17,12 +17,15 @@ def graph() -> None:
 @graph.command()
 @opens_app
 def rebuild(app: Any) -> None:
-    """Throw the graph away and build it again from the journal; safe beside a running stack."""
+    """Throw the graph away and build it again from the journal; prints how many rows of each kind as JSON.
+
+    Safe beside a running stack: what happens meanwhile waits in the journal.
+    """
     from tuike import team
 
     with show_progress("Rebuilding") as progress:
         rebuilt = team.rebuild(app.db, app.graph, progress=progress)
-    click.echo(json.dumps(rebuilt if isinstance(rebuilt, dict) else {"rebuilt": rebuilt}, default=str))
+    click.echo(json.dumps({"rebuilt": rebuilt}))
 
 
 @graph.command()

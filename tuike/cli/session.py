@@ -8,12 +8,14 @@ from typing import Any, TypeVar
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bar
 
 from tuike.config import Config, read_config
 from tuike.embedded.directory import DEFAULT, DataDirectory
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+Progress = Callable[[str, int, int | None], None]
 
 
 def takes_data_dir(command: Command) -> Command:
@@ -106,18 +108,18 @@ def prepare(config: Config) -> None:
 
 
 @contextmanager
-def show_progress(what: str) -> Iterator[Callable[[int, int | None], None]]:
-    """Yield `progress(done, total)`, drawn as a bar when stderr is a terminal and silent otherwise.
+def show_progress(what: str) -> Iterator[Progress]:
+    """Yield `progress(stage, done, total)`, drawn as a bar when stderr is a terminal and silent otherwise.
 
     `total` is None while it is not known.
     """
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+    with Bar(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task(what, total=None)
 
-        def progress(done: int, total: int | None) -> None:
-            bar.update(task, completed=done, total=total)
+        def progress(stage: str, done: int, total: int | None) -> None:
+            bar.update(task, description=f"{what}: {stage}" if stage else what, completed=done, total=total)
 
         yield progress
 

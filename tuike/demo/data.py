@@ -100,17 +100,17 @@ def _find_folder() -> Path:
 
 
 def _read_rows(path: Path, count: int) -> list[tuple[int, int, int, int, int, datetime]]:
-    import numpy
+    import numpy as np
     from pyarrow import parquet
 
     table = parquet.read_table(path, columns=_COLUMNS)
     columns: dict[str, Any] = {name: table[name].to_numpy() for name in _COLUMNS}
-    cents = numpy.rint(columns["sales_value"] * 100).astype("int64")
+    cents = np.rint(columns["sales_value"] * 100).astype("int64")
     costs = cents > 0
     # Ids grow with time, as the rows do; so every n-th id is an even spread over the year.
-    ids = numpy.unique(columns["basket_id"][costs])
-    chosen = ids[numpy.linspace(0, len(ids) - 1, num=min(count, len(ids))).round().astype("int64")]
-    wanted = costs & numpy.isin(columns["basket_id"], chosen)
+    ids = np.unique(columns["basket_id"][costs])
+    chosen = ids[np.linspace(0, len(ids) - 1, num=min(count, len(ids))).round().astype("int64")]
+    wanted = costs & np.isin(columns["basket_id"], chosen)
     instants = columns["transaction_timestamp"][wanted].astype("datetime64[us]").tolist()
     whole = [columns[name][wanted].tolist() for name in _COLUMNS[:4]]
     return list(zip(*whole, cents[wanted].tolist(), instants, strict=True))

@@ -9,7 +9,8 @@ from tuike.db import Transaction
 _COUNT = text(
     """
     SELECT (SELECT count(*) FROM orders) AS orders,
-           (SELECT coalesce(sum(goods_minor + shipping_minor), 0) FROM orders WHERE payment_id IS NOT NULL) AS paid_minor,
+           (SELECT coalesce(sum(goods_minor + shipping_minor), 0) FROM orders
+            WHERE payment_id IS NOT NULL) AS paid_minor,
            (SELECT count(*) FROM orders WHERE attribution_promoter_id IS NOT NULL) AS attributed_orders,
            (SELECT count(*) FROM orders WHERE attribution_state = 'pending') AS undecided_orders,
            (SELECT count(*) FROM promoters) AS promoters,
@@ -50,5 +51,5 @@ class Figures:
 
 def count_figures(tx: Transaction) -> Figures:
     """Return the totals as of now."""
-    row = tx.execute(_COUNT).one()
-    return Figures(**{name: int(value) for name, value in row._mapping.items()})
+    row = tx.execute(_COUNT).mappings().one()
+    return Figures(**{name: int(value) for name, value in row.items()})

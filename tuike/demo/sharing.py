@@ -41,7 +41,7 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """Somebody opened something: a buyer, or an anonymous visitor; `basket` is the index of what was bought after it."""
+    """Somebody opened something: a buyer, or an anonymous visitor; `basket` is the index of what was bought next."""
 
     at: datetime
     buyer_id: str | None

@@ -56,7 +56,11 @@ def serve(
     """
     data = DataDirectory(directory)
     supervisor = Supervisor(
-        data, host=host, port=choose_port(host, port), prepare=lambda settings: prepare(read_config(settings))
+        data,
+        host=host,
+        port=choose_port(host, port),
+        broker_url="pgmq://",
+        prepare=lambda settings: prepare(read_config(settings)),
     )
 
     def tell(url: str) -> None:

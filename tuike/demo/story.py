@@ -1,7 +1,7 @@
 """The run: a year of orders through the same verbs that the API calls, month by month, in the order of its own time.
 
-Each month: touches, orders with their payments, receipts, refunds, the reactions that follow, the release of what is due
-at its end, and withdrawals. Many verbs share a transaction, as an import may; nothing else differs from the API.
+Each month: touches, orders with their payments, receipts, refunds, the reactions that follow, the release of what is
+due at its end, and withdrawals. Many verbs share a transaction, as an import may; nothing else differs from the API.
 """
 
 import time
@@ -192,7 +192,7 @@ class Story:
                     released.released,
                     released.released_minor,
                     paid_out,
-                )  # fmt: skip
+                )
             )
             if self.debt is None and len(self.months) >= 3:
                 self._refund_after_payout(end, emptied)
@@ -208,7 +208,8 @@ class Story:
     def describe(self, number: int) -> str:
         """Return a person's name, with the household it is, or that it only promotes."""
         person = self.script.people[number]
-        return f"{person.name}（{person.external_id}，{'也是买家 buyer too' if person.is_buyer else '只推广 promotes only'}）"
+        role = "也是买家 buyer too" if person.is_buyer else "只推广 promotes only"
+        return f"{person.name}（{person.external_id}，{role}）"
 
     def count_orders(self, promoter_id: str) -> int:
         """Return how many orders belong to a promoter."""
@@ -288,7 +289,8 @@ class Story:
         with self.app.db.transaction() as tx:
             for number in numbers:
                 course = self.script.courses[number]
-                assert course.refunded_at is not None and course.refund is not None
+                assert course.refunded_at is not None
+                assert course.refund is not None
                 order = orders.get_order(tx, order_id=self.order_ids[number])
                 if order.refunded_minor:
                     continue  # the one that came back for the story
@@ -357,7 +359,7 @@ class Story:
         self.debt = Debt(number, order, refund, minor, at, before, owing)
 
     def _find_paid_out(self, tx: Transaction, emptied: Sequence[int]) -> tuple[int, str, int] | None:
-        """Return (person, order id, its commission) of the largest commission that was paid out and may be owed back."""
+        """Return (person, order id, commission) for the largest commission paid out that may be owed back."""
         found: list[tuple[int, int, str]] = []
         for number in emptied[:60]:
             promoter_id = self.promoter_ids[number]

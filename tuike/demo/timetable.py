@@ -44,7 +44,7 @@ def _make_course(random: Random, basket: Basket) -> Course:
 
 
 def choose_refund(kind: str, lines: Sequence[Line]) -> tuple[int | None, list[RefundLine] | None]:
-    """Return what to send back of lines as (amount_minor, None) or (None, lines): all of it, a third, or the dearest line."""
+    """Return what to send back as (amount_minor, None) or (None, lines): all of it, a third, or the dearest line."""
     left = sum(line.left_minor for line in lines)
     if kind == "whole":
         return left, None

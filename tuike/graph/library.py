@@ -28,7 +28,7 @@ MODES = ("read", "write")
 TYPES = ("string", "integer", "boolean", "list", "map")
 _FIELDS = ("mode", "params", "returns", "cost", "sample", "scans")
 _WRITING = re.compile(r"\b(CREATE|MERGE|SET|DELETE|REMOVE|FOREACH|DROP)\b")
-_FORBIDDEN = re.compile(r"\b(LOAD\s+CSV|CALL\s+(?!\(|\{)\w|USE)\b", re.IGNORECASE)
+_FORBIDDEN = re.compile(r"\b(?:LOAD\s+CSV|USE)\b|\bCALL\s+\w", re.IGNORECASE)
 _STRING = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"")
 _UNBOUNDED = re.compile(r"\[[^\]]*\*(?!\d+\.\.\d+)[^\]]*\]")
 

@@ -4,7 +4,7 @@ import hashlib
 import json
 from typing import Any
 
-SECRET_PREFIX = "tk_"
+SECRET_PREFIX = "tk_"  # noqa: S105 - how every secret begins is no secret
 MAX_SECRET_LENGTH = 200
 
 

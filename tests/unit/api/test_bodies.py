@@ -1,6 +1,7 @@
 """Reading bodies: what is JSON, and what only looks like it."""
 
 import contextlib
+import io
 
 import pytest
 from flask import Request
@@ -8,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from werkzeug.test import EnvironBuilder
 
-from api.bodies import read_json
-from api.errors import UnsupportedMediaType
+from api.bodies import MAX_BODY_BYTES, read_json
+from api.errors import BodyTooLarge, UnsupportedMediaType
 from tuike.shared.errors import Malformed
 
 
@@ -51,6 +52,22 @@ def test_a_number_of_any_length_is_read_without_harm_and_without_rounding() -> N
     document = read_json(_make_request(b'{"a": 9007199254740993, "b": %s}' % (b"9" * 200_000)))
     assert document["a"] == 9007199254740993
     assert document["b"] >= 10**40
+
+
+def test_a_body_of_unstated_length_is_not_cut_short_but_too_large() -> None:
+    environ = EnvironBuilder(method="POST", content_type="application/json").get_environ()
+    del environ["CONTENT_LENGTH"]
+    environ |= {"wsgi.input": io.BytesIO(b" " * (MAX_BODY_BYTES + 1)), "wsgi.input_terminated": True}
+    request = Request(environ)
+    request.max_content_length = MAX_BODY_BYTES
+    with pytest.raises(BodyTooLarge):
+        read_json(request)
+
+
+def test_a_compressed_body_is_not_supported() -> None:
+    environ = EnvironBuilder(method="POST", data=b"{}", content_type="application/json").get_environ()
+    with pytest.raises(UnsupportedMediaType):
+        read_json(Request(environ | {"HTTP_CONTENT_ENCODING": "gzip"}))
 
 
 @given(st.binary(max_size=200))

@@ -13,7 +13,7 @@ from api import fields as f
 from api.routing import Shape
 from tuike.commission import TooManyLevels
 from tuike.orders import AmountNotPositive
-from tuike.shared.clock import format_instant
+from tuike.shared.clock import format_instant, from_micros, to_micros
 from tuike.shared.errors import ValidationFailed
 from tuike.shared.money import MAX_AMOUNT_MINOR
 
@@ -72,9 +72,9 @@ def test_what_is_not_an_instant_with_an_offset_is_refused(value: Any) -> None:
     assert _refuse({"at": value}) == (ValidationFailed, ["at"])
 
 
-@given(st.datetimes(min_value=datetime(1970, 1, 1), max_value=datetime(9999, 12, 31)))
-def test_an_instant_answered_is_read_back_the_same(naive: datetime) -> None:
-    instant = naive.replace(tzinfo=UTC)
+@given(st.integers(min_value=0, max_value=to_micros(datetime(9999, 12, 31, tzinfo=UTC))))
+def test_an_instant_answered_is_read_back_the_same(micros: int) -> None:
+    instant = from_micros(micros)
     assert f.parse_instant(format_instant(instant)) == instant
 
 
@@ -126,7 +126,7 @@ def test_text_with_control_characters_surrogates_or_a_wrong_length_is_refused(va
     assert _refuse({"name": value}) == (ValidationFailed, ["name"])
 
 
-@pytest.mark.parametrize("value", ["推客", " a ", "😀", "x" * 128, "‮", "Ω", "a'; DROP TABLE promoters; --"])
+@pytest.mark.parametrize("value", ["推客", " a ", "😀", "x" * 128, "\u202e", "Ω", "a'; DROP TABLE promoters; --"])
 def test_any_other_text_is_kept_exactly(value: str) -> None:
     assert f.load(_BODY, {"name": value})["name"] == value
 
