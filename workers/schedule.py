@@ -24,6 +24,7 @@ BEAT = {
     "graph.heal": (5.0, REACTIONS),
     "commission.release_due": (5.0, MAINTENANCE),
     "ledger.seal": (5.0, MAINTENANCE),
+    "identity.purge_answers": (600.0, MAINTENANCE),
 }
 
 ROUTES = {task: {"queue": queue} for task, (_, queue) in BEAT.items()}

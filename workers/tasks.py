@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from tuike import commission, reactions, team, wallet
+from tuike import commission, identity, reactions, team, wallet
 from tuike.db import outbox
 from tuike.shared import clock
 from workers.celery_app import app as celery
@@ -47,3 +47,10 @@ def seal_ledger() -> int:
     """Link new vouchers to the hash chain."""
     with open_app().db.transaction() as tx:
         return wallet.seal_transactions(tx, now=clock.read_clock())
+
+
+@celery.task(name="identity.purge_answers")
+def purge_answers() -> int:
+    """Forget the answers kept for Idempotency-Keys that are a week old."""
+    with open_app().db.transaction() as tx:
+        return identity.purge_answers(tx, now=clock.read_clock())

@@ -148,7 +148,7 @@ class TooManyLevels(Refused):
 
 
 class RatesTooHigh(Refused):
-    code, message = "rates_too_high", "A rate must be 0 to 10,000 bps."
+    code, message = "rates_too_high", "The rates of all levels together must not exceed 10,000 bps."
 
 
 class CommissionNotFound(NotFound):

@@ -13,14 +13,14 @@ _NOBODY = (None,) * LEVELS_CEILING
 
 
 def check_rates(rates_bps: Sequence[int], *, field: str) -> tuple[int, int, int]:
-    """Return rates padded to three levels; together they may exceed the whole, then the cap cuts what they yield.
+    """Return rates padded to three levels. Raises TooManyLevels or RatesTooHigh naming `field`.
 
-    Raises TooManyLevels or RatesTooHigh naming `field`.
+    Together they may not promise more than the whole: a plan or line that does is a mistake, said at once.
     """
     if len(rates_bps) > LEVELS_CEILING:
         raise TooManyLevels(fields={field: [f"At most {LEVELS_CEILING} rates, one for each level."]})
-    if not all(0 <= rate <= BPS_WHOLE for rate in rates_bps):
-        raise RatesTooHigh(fields={field: [f"Each rate is 0 to {BPS_WHOLE} bps."]})
+    if any(rate < 0 for rate in rates_bps) or sum(rates_bps) > BPS_WHOLE:
+        raise RatesTooHigh(fields={field: [f"Rates are 0 or more and together at most {BPS_WHOLE} bps."]})
     first, second, third = (*rates_bps, 0, 0, 0)[:LEVELS_CEILING]
     return first, second, third
 

@@ -1,5 +1,6 @@
 """The demo from start to end."""
 
+import gc
 import json
 import time
 from collections import Counter
@@ -46,6 +47,8 @@ def run_demo(
         with screen.step("读入真实购物篮 reading real baskets"):
             shop, kept = _keep_one(load_shop(orders_count))
             script = write_script(shop)
+            # None of it will ever be garbage, and looking through it again and again costs seconds.
+            gc.freeze()
         screen.open(orders=len(shop.baskets), live=kept is not None)
         _play(screen, script, directory, prepare)
     is_told = False
@@ -114,7 +117,8 @@ def _tell(screen: Screen, story: Story) -> None:
     screen.show_tree(story.describe(root), branches, more=len(invited) - len(branches))
     depths = Counter(min(touch.depth, 6) for touch in script.touches)
     deepest = max((touch.depth for touch in script.touches), default=0)
-    screen.show_shares([depths[depth] for depth in range(7)], touches=len(script.touches), deepest=deepest)
+    followed = len({touch.parent for touch in script.touches if touch.parent is not None})
+    screen.show_shares([depths[depth] for depth in range(7)], followed=followed, deepest=deepest)
     _tell_order(screen, story)
     if story.debt is not None:
         screen.chapter("提现后退款", "a refund after the payout")

@@ -20,7 +20,7 @@ from tuike.attribution import Step
 from tuike.commission import Commission, TraceStep
 from tuike.demo.figures import Figures
 from tuike.demo.live import Purchase
-from tuike.demo.sharing import DEPTH_SHARES
+from tuike.demo.sharing import DEPTH_SHARES, FOLLOWED_SHARE
 from tuike.demo.story import Debt, Month, Move
 from tuike.orders import Order
 from tuike.shared.clock import BUSINESS_ZONE
@@ -89,10 +89,12 @@ class Screen:
         self.console.print(Rule(f"{self._chapter} {chinese} · {english}", align="left", style="dim"))
 
     def note(self, sentence: str) -> None:
-        self.console.print(Padding(Text(sentence, style="dim"), (0, 0, 0, 2)))
+        self.console.print(Padding(Text(sentence, style="dim"), (0, 0, 0, 2), expand=False))
 
     def say(self, sentence: str | Text) -> None:
-        self.console.print(Padding(sentence if isinstance(sentence, Text) else Text(sentence), (0, 0, 0, 2)))
+        self.console.print(
+            Padding(sentence if isinstance(sentence, Text) else Text(sentence), (0, 0, 0, 2), expand=False)
+        )
 
     @contextmanager
     def step(self, what: str, total: int | None = None) -> Iterator[Callable[[int], None]]:
@@ -115,15 +117,18 @@ class Screen:
                 node.add(Text(leaf, style="dim"))
         if more > 0:
             tree.add(Text(f"… 另有 {more} 位 more", style="dim"))
-        self.console.print(Padding(tree, (0, 0, 0, 2)))
+        self.console.print(Padding(tree, (0, 0, 0, 2), expand=False))
 
-    def show_shares(self, depths: Sequence[int], *, touches: int, deepest: int) -> None:
-        """Compare how deep touches lie here with how deep they lie in real cascades."""
+    def show_shares(self, depths: Sequence[int], *, followed: int, deepest: int) -> None:
+        """Compare how deep touches lie here with how deep they lie in real cascades; `followed` were passed on."""
+        touches = sum(depths)
         table = _table("分享层数 depth", *(str(depth) for depth in range(6)), "6+")
         table.add_row("本次 here", *(f"{100 * count / max(1, touches):.1f}%" for count in depths))
         table.add_row("真实 real", *(f"{100 * share:.1f}%" for share in DEPTH_SHARES), style="dim")
         self.console.print(table)
         self.note(f"{touches:,} 次打开，最长链 {deepest} 层 · {touches:,} touches, the longest path {deepest} steps")
+        alone, real = 100 * (1 - followed / max(1, touches)), 100 * (1 - FOLLOWED_SHARE)
+        self.note(f"无人跟随 followed by nobody: {alone:.1f}%（真实 real {real:.1f}%）")
 
     def show_months(self, months: Sequence[Month]) -> None:
         """Show the year month by month."""
@@ -174,7 +179,7 @@ class Screen:
             table.add_row(
                 str(item.level), who, format_money(item.amount_minor) if item.amount_minor else "—", Text(why)
             )
-        self.console.print(Padding(table, (0, 0, 0, 2)))
+        self.console.print(Padding(table, (0, 0, 0, 2), expand=False))
 
     def show_debt(self, debt: Debt, *, name: str) -> None:
         """Show a refund after the payout, the debt it left, and how the next release settled it."""
@@ -229,7 +234,7 @@ class Screen:
             path = answer.path.removeprefix("/api/v1").replace(purchase.order_id, "{id}")
             path = path.replace(purchase.promoter_id, "{id}")
             table.add_row(why, Text(f"{answer.method} {path}{hit}"), str(answer.status), f"{answer.milliseconds:.0f}")
-        self.console.print(Padding(table, (0, 0, 0, 2)))
+        self.console.print(Padding(table, (0, 0, 0, 2), expand=False))
         for item in purchase.commissions:
             if item["amount_minor"]:
                 self.say(
@@ -323,10 +328,7 @@ def _explain(trace: Sequence[TraceStep], name: Callable[[str], str]) -> list[str
             base = sum(rule.detail["base_minor"] for rule in rules)
             rates = sorted({rule.detail["rate_bps"] for rule in rules})
             shown = " / ".join(f"{rate / 100:g}%" for rate in rates)
-            said.append(
-                f"{what} v{step.detail.get('plan_version', '?')}: "
-                f"{shown} × {format_money(base)} ({len(rules)} 行 lines)"
-            )
+            said.append(f"{what} v{step.detail.get('plan_version', '?')}: {shown} × {format_money(base)}")
             if floored:
                 said.append(f"{_CODES['floored']} × {floored}")
         elif step.step == "outcome":

@@ -73,6 +73,11 @@ class Comparison:
         if expected != found:
             self._note(f"{part}: expected {expected}, found {found}")
 
+    def report_wrong(self, part: str, what: str) -> None:
+        """Count one thing of a part as wrong."""
+        self.parts.setdefault(part, Part()).wrong += 1
+        self._note(f"{part}: {what}")
+
     def count_drift(self) -> int:
         return sum(part.missing + part.extra + part.wrong for part in self.parts.values())
 
@@ -184,7 +189,7 @@ def _check_seats(
         for seat in sorted(seats):
             owner = place_of.get(seat // SEAT_WIDTH)
             if seat == before or (owner is not None and not 0 < seat % SEAT_WIDTH <= given[level][owner]):
-                comparison.compare("seats", f"level {level + 1} seat {seat}", [seat], [])
+                comparison.report_wrong("seats", f"seat {seat} of level {level + 1} is held twice or was never given out")
             before = seat
 
 

@@ -115,13 +115,13 @@ def _write_bindings(graph: Graph, forest: Forest, tell: Progress) -> None:
 
 
 def _write_facts(tx: Transaction, graph: Graph, counts: dict[str, int], tell: Progress) -> None:
-    for kind in ("link", "touch", "touch_claim", "order"):
+    for kind, stage in (("link", "links"), ("touch", "touches"), ("touch_claim", "claims"), ("order", "orders")):
         done = 0
         for rows in journal.iter_applied(tx, kinds=[kind], page=PAGE):
             with graph.transaction() as graph_tx:
                 apply_kinds(graph_tx, rows)
             done += len(rows)
-            tell(f"{kind}s".replace("_", " "), done, counts[kind])
+            tell(stage, done, counts[kind])
 
 
 def _write_usage(tx: Transaction, graph: Graph, counts: dict[str, int], tell: Progress) -> None:

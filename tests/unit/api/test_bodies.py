@@ -56,7 +56,7 @@ def test_a_number_of_any_length_is_read_without_harm_and_without_rounding() -> N
 
 def test_a_body_of_unstated_length_is_not_cut_short_but_too_large() -> None:
     environ = EnvironBuilder(method="POST", content_type="application/json").get_environ()
-    del environ["CONTENT_LENGTH"]
+    environ.pop("CONTENT_LENGTH", None)
     environ |= {"wsgi.input": io.BytesIO(b" " * (MAX_BODY_BYTES + 1)), "wsgi.input_terminated": True}
     request = Request(environ)
     request.max_content_length = MAX_BODY_BYTES

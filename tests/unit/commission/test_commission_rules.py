@@ -59,14 +59,13 @@ def test_a_fourth_rate_is_refused_even_when_it_is_zero():
     assert refusal.value.code == "too_many_levels"
 
 
-@pytest.mark.parametrize("rates", [[-1], [10_001], [0, 0, 10_001], [10_000, -1]])
-def test_a_single_rate_outside_the_whole_is_refused(rates):
+@pytest.mark.parametrize("rates", [[-1], [10_001], [0, 0, 10_001], [10_000, -1], [9000, 600, 401], [10_000, 0, 1]])
+def test_rates_that_promise_more_than_the_whole_are_refused(rates):
     with pytest.raises(RatesTooHigh):
         check_rates(rates, field="rates_bps")
 
 
-def test_bug_rates_that_exceed_the_whole_together_were_refused_instead_of_cut_to_the_base():
-    assert check_rates([9000, 9000, 9000], field="rates_bps") == (9000, 9000, 9000)
+def test_the_base_itself_caps_a_split_whatever_the_rates():
     decision = split(1000, plan=make_plan(rates=(9000, 6000, 0)))
     assert decision.amounts_minor == (600, 400, 0)
     (cap,) = [step for step in decision.trace if step.step == "cap" and step.level == 1]
