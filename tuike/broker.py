@@ -11,7 +11,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import psycopg
-import redis
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from sqlalchemy.engine import make_url
 
@@ -65,26 +64,38 @@ def _make_pgmq_options(postgres_url: str) -> dict[str, Any]:
 def is_up(config: Config, *, seconds: int = 2) -> bool:
     """Tell whether the broker answers within `seconds`."""
     broker = read_broker(config)
-    try:
-        if broker.postgres_url is not None:
-            return _is_postgres_up(broker.postgres_url, seconds)
-        if urlsplit(broker.url).scheme in ("redis", "rediss"):
-            with redis.Redis.from_url(broker.url, socket_connect_timeout=seconds, socket_timeout=seconds) as client:
-                return bool(client.ping())
-        return _is_listening(broker.url, seconds)
-    except (psycopg.Error, redis.RedisError, OSError):
-        return False
+    if broker.postgres_url is not None:
+        return _is_postgres_up(broker.postgres_url, seconds)
+    if urlsplit(broker.url).scheme in ("redis", "rediss"):
+        return _is_redis_up(broker.url, seconds)
+    return _is_listening(broker.url, seconds)
 
 
 def _is_postgres_up(url: str, seconds: int) -> bool:
     options = f"-c statement_timeout={seconds * 1000}"
-    with psycopg.connect(url, connect_timeout=seconds, options=options) as connection:
-        connection.execute("SELECT 1 FROM pgmq.meta LIMIT 1")
-    return True
+    try:
+        with psycopg.connect(url, connect_timeout=seconds, options=options) as connection:
+            connection.execute("SELECT 1 FROM pgmq.meta LIMIT 1")
+        return True
+    except psycopg.Error:
+        return False
+
+
+def _is_redis_up(url: str, seconds: int) -> bool:
+    import redis  # takes its time to import, and most processes never need it
+
+    try:
+        with redis.Redis.from_url(url, socket_connect_timeout=seconds, socket_timeout=seconds) as client:
+            return bool(client.ping())
+    except (redis.RedisError, OSError):
+        return False
 
 
 def _is_listening(url: str, seconds: int) -> bool:
     parts = urlsplit(url)
     address = (parts.hostname or "localhost", parts.port or _DEFAULT_PORTS.get(parts.scheme, 5672))
-    with closing(socket.create_connection(address, timeout=seconds)):
-        return True
+    try:
+        with closing(socket.create_connection(address, timeout=seconds)):
+            return True
+    except OSError:
+        return False

@@ -60,9 +60,7 @@ def _measure_uplines(app: App, hub: Tree, server: str) -> list[Row]:
             team.list_upline(app.graph, promoter_id=promoter_id)
 
     at_once, singly = medians(
-        time_calls(
-            lambda: team.list_uplines(app.graph, promoter_ids=lowest), read_singly, count=7, warm_up=2, chunk=1
-        )
+        time_calls(lambda: team.list_uplines(app.graph, promoter_ids=lowest), read_singly, count=7, warm_up=2, chunk=1)
     )
     return [
         at_most(f"upline of one, p50, {server}", one, "ms", f"RETURN 1 over Bolt: {ask:.2f} ms", one / ask, 1.3),

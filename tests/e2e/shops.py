@@ -68,7 +68,9 @@ def do_at_once(actions: Sequence[Callable[[], Result]]) -> list[Result]:
 
 def expect(answer: httpx.Response, status: int, code: str | None = None) -> Any:
     """Return the document of an answer that has this status, and this error code if one is named."""
-    assert answer.status_code == status, f"{answer.request.method} {answer.request.url} {answer.status_code}: {answer.text}"
+    assert answer.status_code == status, (
+        f"{answer.request.method} {answer.request.url} {answer.status_code}: {answer.text}"
+    )
     document = answer.json()
     if status >= 400:
         assert set(document) == {"error"}, answer.text
@@ -273,12 +275,14 @@ def make_line(amount_minor: int = 10_000, **fields: Any) -> dict[str, Any]:
 
 
 @contextmanager
-def open_shop(url: str, *, words: Sequence[str], environ: Mapping[str, str] | None = None) -> Iterator[Shop]:
+def open_shop(
+    url: str, *, words: Sequence[str], environ: Mapping[str, str] | None = None, scopes: Sequence[str] = SCOPES
+) -> Iterator[Shop]:
     """Yield a shop that calls the stack at `url`; `words` and `environ` lead the command to the same stack."""
     shop = Shop(url, words, make_environ(environ or {}))
-    with ExitStack() as opened:
-        for scope in SCOPES:
-            secret = shop.run("key", "create", "--name", scope, "--scope", scope).stdout.strip()
+    with ExitStack() as opened, ThreadPoolExecutor(2) as pool:
+        secrets = pool.map(lambda scope: shop.run("key", "create", "--name", scope, "--scope", scope).stdout, scopes)
+        for scope, secret in zip(scopes, map(str.strip, secrets), strict=True):
             assert secret.startswith("tk_")
             client = httpx.Client(
                 base_url=f"{url}/api/v1/", headers={"Authorization": f"Bearer {secret}"}, timeout=30,
@@ -314,9 +318,7 @@ def start_services(directory: Path, settings: Mapping[str, str]) -> Iterator[str
         for name, command in commands.items():
             log = directory / f"{name}.log"
             started.append(processes.spawn([sys.executable, *command], log=log, environ=environ, directory=ROOT))
-        processes.wait_until(
-            lambda: _answers(url), started[0], name="The API", log=directory / "api.log", seconds=60
-        )
+        processes.wait_until(lambda: _answers(url), started[0], name="The API", log=directory / "api.log", seconds=60)
         yield url
     finally:
         for process in started:

@@ -99,9 +99,10 @@ def test_a_rebuild_beside_a_busy_stack_loses_nothing_and_leaves_no_drift(shop: S
         for one in busy:
             one.result(60)
     json.loads(rebuilt.stdout)
-    joined = {id for path, id in answered if path == "promoters"}
-    placed = [id for path, id in answered if path == "orders"]
-    assert joined and placed
+    joined = {made for path, made in answered if path == "promoters"}
+    placed = [made for path, made in answered if path == "orders"]
+    assert joined
+    assert placed
     for order_id in placed:
         shop.pay(shop.get(f"orders/{order_id}"))
     for order_id in placed:

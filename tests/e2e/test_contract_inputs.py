@@ -15,7 +15,19 @@ import pytest
 from tests.e2e.shops import Shop, expect, make_line
 
 HOSTILE_TEXT = ["\u0000", "a\u0000b", "\u001b[31m", "a\nb", "\u007f", "\u0085", "\ud800", "x\udfff"]
-KIND_TEXT = ["推客 · 王芳", "🧧🧧", "O'Brien \"; DROP TABLE--", "%00%2e", "a" * 128, " ", "é", "e\u0301", "١٢٣", "{}", "-1"]
+KIND_TEXT = [
+    "推客 · 王芳",
+    "🧧🧧",
+    "O'Brien \"; DROP TABLE--",
+    "%00%2e",
+    "a" * 128,
+    " ",
+    "é",
+    "e\u0301",
+    "١٢٣",
+    "{}",
+    "-1",
+]
 
 
 @pytest.fixture
@@ -138,9 +150,11 @@ def test_an_unknown_path_or_method_is_refused_in_the_one_shape(shop: Shop, metho
         assert answer.headers["Allow"]
 
 
-@pytest.mark.parametrize("secret", [None, "", "tk_", "tk_" + "0" * 43, "Bearer", "a b c"])
-def test_no_credentials_or_bad_ones_are_refused(shop: Shop, secret: str | None) -> None:
-    headers = {} if secret is None else {"Authorization": f"Bearer {secret}"}
+@pytest.mark.parametrize(
+    "header", [None, "Bearer", "Bearer tk_", "Bearer tk_" + "0" * 43, "Basic dGs6", "tk_x", "Bearer a b c"]
+)
+def test_no_credentials_or_bad_ones_are_refused(shop: Shop, header: str | None) -> None:
+    headers = {} if header is None else {"Authorization": header}
     for path in ("orders", "plans/default", "wallets/x"):
         answer = httpx.get(f"{shop.url}/api/v1/{path}", headers=headers)
         expect(answer, 401)
@@ -199,7 +213,8 @@ def test_health_and_metrics_need_no_key(shop: Shop) -> None:
 )
 def test_bytes_that_are_no_request_hurt_nobody_else(shop: Shop, request_text: str) -> None:
     address = urlsplit(shop.url)
-    assert address.hostname is not None and address.port is not None
+    assert address.hostname is not None
+    assert address.port is not None
     with closing(socket.create_connection((address.hostname, address.port), timeout=2)) as raw:
         raw.sendall(request_text.encode("latin-1"))
         raw.settimeout(1)

@@ -21,7 +21,9 @@ def shop(embedded_shop: Shop) -> Shop:
     return embedded_shop
 
 
-def send_twins(shop: Shop, path: str, body: Any, *, key: str | None = None, who: str = "integration") -> list[httpx.Response]:
+def send_twins(
+    shop: Shop, path: str, body: Any, *, key: str | None = None, who: str = "integration"
+) -> list[httpx.Response]:
     """Send one request from many threads at the same moment."""
     headers = {} if key is None else {"Idempotency-Key": key}
     caller = shop.callers[who]
@@ -182,7 +184,9 @@ def test_a_key_belongs_to_one_api_key_method_and_path(shop: Shop) -> None:
     expect(paid, 200)
     spaced = json.dumps(payment, indent=3, sort_keys=True).encode()
     again = shop.api.post(
-        f"orders/{first['id']}/payment", content=spaced, headers=key | {"Content-Type": "application/json; charset=utf-8"}
+        f"orders/{first['id']}/payment",
+        content=spaced,
+        headers=key | {"Content-Type": "application/json; charset=utf-8"},
     )
     assert (again.text, again.headers["Idempotency-Hit"]) == (paid.text, "true")
     other_path = shop.api.post(f"orders/{second['id']}/payment", json=payment, headers=key)
@@ -226,7 +230,7 @@ def test_decisions_refunds_and_releases_at_the_same_time_keep_every_unit(shop: S
     actions: list[Callable[[], object]] = [lambda w=w: shop.decide(w, "reject") for w in withdrawals]
     actions += [lambda o=o: shop.receive(o, ago(days=9)) for o in orders]
     actions += [lambda o=o: shop.refund(o, 7_001) for o in orders]
-    actions += [lambda: shop.release()]
+    actions += [shop.release]
     do_at_once(actions)
     assert [shop.amounts(order)[0] for order in orders] == [2_999 * 1000 // 10_000] * 4
     shop.release()

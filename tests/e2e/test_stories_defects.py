@@ -55,8 +55,8 @@ def test_many_forced_moves_of_the_same_people_leave_a_forest(shop: Shop) -> None
             if answer.status_code == 409:
                 expect(answer, 409, "binding_cycle")
     inviters = {person["id"]: shop.get(f"promoters/{person['id']}")["inviter_id"] for person in people}
-    for start in inviters:
-        seen, above = {start}, inviters[start]
+    for start, inviter in inviters.items():
+        seen, above = {start}, inviter
         while above is not None:
             assert above not in seen, inviters
             seen.add(above)

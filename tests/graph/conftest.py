@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from tuike import attribution, team
+from tuike.config import Config
 from tuike.db import Database
 from tuike.graph import Graph, journal
 
@@ -142,17 +144,17 @@ def _spell(item: dict[str, Any]) -> str:
 
 
 @pytest.fixture
-def world(database: Database, graph: Graph) -> World:
-    """A fresh database and an empty graph; the test runs once on each graph server."""
-    return World(database, graph)
+def world(database: Database, graph: Graph, config: Config) -> Iterator[World]:
+    """A fresh database and an empty graph; the test runs once on each graph server.
+
+    Patient: the first plan of a statement on a cold server and a busy machine takes its time.
+    """
+    patient = Graph(replace(config, graph_timeout_ms=60_000))
+    yield World(database, patient)
+    patient.close()
 
 
 @pytest.fixture
 def make_down_graph() -> Callable[[], Graph]:
     """A function that makes a graph whose server is away."""
-    from tuike.config import Config
-
     return lambda: Graph(Config(neo4j_uri="bolt://127.0.0.1:9", neo4j_password="x", graph_timeout_ms=500))
-
-
-__all__: Sequence[str] = ["DAY", "START", "World"]

@@ -97,7 +97,7 @@ def test_claiming_ones_own_touch_or_an_unknown_one_is_no_news(world):
 
 
 def test_the_chain_is_as_of_the_order_and_never_longer_than_three(world):
-    a, b, c, d = world.make_chain(4)
+    _, b, c, d = world.make_chain(4)
     other = world.make_promoter(external_id="other")
     placed_at = world.now
     world.touch(world.make_link(d), buyer_id="x", at=world.now - DAY)
@@ -190,6 +190,10 @@ def test_identifiers_are_counted_and_kept_only_as_salted_digests(world):
         " used.times AS times, used.last_at - used.first_at AS span ORDER BY who, kind"
     )
     span = 2 * DAY // MICRO
-    assert [tuple(use.values()) for use in uses] == [("b", "device", 3, span), ("b", "ip", 3, span), ("v", "device", 1, 0)]
+    assert [tuple(use.values()) for use in uses] == [
+        ("b", "device", 3, span),
+        ("b", "ip", 3, span),
+        ("v", "device", 1, 0),
+    ]
     assert not any("secret" in line or "203.0.113" in line for line in world.dump())
     assert world.check()["drift"] == 0

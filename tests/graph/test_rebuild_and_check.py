@@ -36,8 +36,7 @@ def test_after_a_rebuild_the_tree_goes_on_as_before(world):
 DAMAGES = {
     "a deleted edge": ("MATCH (:User)-[r:INVITED]->(:User) WITH r LIMIT 1 DELETE r", "bindings"),
     "a second inviter": (
-        "MATCH (a:User)-[:INVITED]->(b:User) WITH a, b LIMIT 1 MATCH (c:User) WHERE c.promoter_id IS NOT NULL AND c <> a"
-        " AND c <> b WITH b, c LIMIT 1 CREATE (c)-[:INVITED {binding_id: 'x', binding_no: 1, valid_from: 1}]->(b)",
+        "MATCH (a:User)-[:INVITED]->(b:User) WITH a, b LIMIT 1 MATCH (c:User) WHERE c.promoter_id IS NOT NULL AND c <> a AND c <> b WITH b, c LIMIT 1 CREATE (c)-[:INVITED {binding_id: 'x', binding_no: 1, valid_from: 1}]->(b)",
         "bindings",
     ),
     "a binding that began earlier": (
@@ -58,7 +57,7 @@ DAMAGES = {
         "MATCH (u:User) WHERE u.promoter_id IS NOT NULL WITH u LIMIT 1 SET u.status = 'gone'", "promoters",
     ),
     "a promoter out of nowhere": ("CREATE (:User {id: 'ghost', promoter_id: 'prm_ghost'})", "promoters"),
-    "a person out of nowhere": ("CREATE (:User {id: 'ghost'})", "users"),
+    "a person out of nowhere": ("CREATE (:User {id: 'stranger'})", "users"),
     "a lost link": ("MATCH (l:Link) WITH l LIMIT 1 DETACH DELETE l", "links"),
     "a link of nobody": ("MATCH (:User)-[r:SHARED]->(:Link) WITH r LIMIT 1 DELETE r", "shared"),
     "a touch at another instant": ("MATCH (t:Touch) WITH t LIMIT 1 SET t.at = t.at + 1", "touches"),
@@ -98,7 +97,7 @@ def test_a_rebuild_beside_a_running_service_loses_nothing_and_shows_nothing_half
 
     with ThreadPoolExecutor(4) as pool:
         rebuilding = pool.submit(team.rebuild, world.db, world.graph)
-        answers = [answer for answer in pool.map(serve, range(12))]
+        answers = list(pool.map(serve, range(12)))
         rebuilding.result()
     for _, upline in answers:
         assert upline in (None, chain[-2:-5:-1])

@@ -65,9 +65,7 @@ def test_an_invite_code_belongs_to_one_promoter(world):
 def test_a_promoter_is_read_back_with_its_present_inviter(world):
     top, other = world.make_promoter(), world.make_promoter()
     with world.db.transaction() as tx:
-        made = team.create_promoter(
-            tx, external_id="x", name="X", inviter_id=top, level={"grade": 2}, now=world.now
-        )
+        made = team.create_promoter(tx, external_id="x", name="X", inviter_id=top, level={"grade": 2}, now=world.now)
     world.catch_up()
     with world.db.transaction() as tx:
         assert team.get_promoter(tx, world.graph, promoter_id=made.id) == made
@@ -225,7 +223,7 @@ def test_gaps_that_moved_members_leave_do_not_end_a_page(world):
 
 def test_a_member_says_since_when_it_is_there_and_how_large_its_own_team_is(world):
     top, other = world.make_promoter(), world.make_promoter()
-    member, *_ = (world.make_promoter(other), )
+    member, *_ = (world.make_promoter(other),)
     world.make_promoter(world.make_promoter(member))
     world.now += MINUTE
     world.move(member, top)

@@ -138,9 +138,7 @@ def test_while_the_graph_is_away_changes_are_kept_and_moves_are_refused(world, m
     team.catch_up(world.db, down)
     assert world.is_behind()
     with pytest.raises(GraphUnavailable):
-        team.change_inviter(
-            world.db, down, promoter_id=other, inviter_id=top, reason="", force=True, now=world.now
-        )
+        team.change_inviter(world.db, down, promoter_id=other, inviter_id=top, reason="", force=True, now=world.now)
     with pytest.raises(GraphUnavailable):
         team.list_upline(down, promoter_id=top)
     down.close()

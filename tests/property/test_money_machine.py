@@ -4,7 +4,7 @@ import os
 from datetime import timedelta
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     Bundle,
@@ -380,5 +380,6 @@ def test_money_is_never_lost_whatever_happens_in_whatever_order(database: Databa
         settings=settings(
             max_examples=400 if deep else 20, stateful_step_count=60 if deep else 30, deadline=None,
             suppress_health_check=list(HealthCheck),
+            phases=list(Phase) if deep else [Phase.explicit, Phase.reuse, Phase.generate],  # shrinking takes minutes
         ),
     )  # fmt: skip

@@ -1,8 +1,8 @@
 """Attribution: share links, touches, and which promoter an order belongs to.
 
-A promoter shares a *link* (code and target); each opening of it is a *touch*; the touch of a re-share follows its parent, up
-to the first one: the *share path*. A touch locks its buyer (or visitor) to the link's promoter for `lock_days`. An order
-asks once, as of the instant it was placed, and keeps the answer.
+A promoter shares a *link* (code and target); each opening of it is a *touch*; the touch of a re-share follows its
+parent, up to the first one: the *share path*. A touch locks its buyer (or visitor) to the link's promoter for
+`lock_days`. An order asks once, as of the instant it was placed, and keeps the answer.
 """
 
 from tuike.attribution.model import (

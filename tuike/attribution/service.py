@@ -77,7 +77,7 @@ def get_link(tx: Transaction, *, code: str) -> Link:
     row = store.find_link(tx, code) if code.isascii() and code.isalnum() else None
     if row is None:
         raise LinkNotFound
-    return Link(*row)
+    return Link(row.code, row.promoter_id, row.target_type, row.target_id, row.channel, row.created_at)
 
 
 def record_touch(
@@ -165,9 +165,9 @@ def find_attribution(
 ) -> Attribution | None:
     """Return whom an order placed at `placed_at` belongs to, with the chain as of then, or None; one round trip.
 
-    Candidates are the touches of the buyer, of the visitor, and `touch_id` itself, at most `lock_days` old and not later
-    than the order. `last` takes the newest, of equally new ones the one recorded last; `first` the other way round.
-    Raises GraphUnavailable.
+    Candidates are the touches of the buyer, of the visitor, and `touch_id` itself, at most `lock_days` old and not
+    later than the order. `last` takes the newest, of equally new ones the one recorded last; `first` the other way
+    round. Raises GraphUnavailable.
     """
     if model not in MODELS:
         raise ValueError(f"model is one of {MODELS}, not {model!r}")

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from tuike import attribution, commission, orders
 from tuike.commission import ChainLink, LineTerms, Plan
-from tuike.db import Transaction, outbox
+from tuike.db import Transaction, Write, outbox, write_together
 from tuike.graph import Graph, journal
 from tuike.orders import Attribution, AttributionReason, LineInput, NewOrder, Order
 from tuike.shared import clock, ids, money
@@ -43,7 +43,7 @@ def place_order(
     for no, line in enumerate(lines):
         if line.rates_bps is not None:
             commission.check_rates(line.rates_bps, field=f"lines.{no}.rates_bps")
-    plan = commission.find_plan_at(tx, at=placed_at)
+    plan, is_behind = commission.find_plan_and(tx, at=placed_at, condition=journal.BEHIND)
     new = NewOrder(
         id=ids.new_id("order"),
         external_id=external_id,
@@ -62,16 +62,16 @@ def place_order(
     if touch_id is not None:
         attribution.claim_touch(tx, order_id=new.id, touch_id=touch_id, buyer_id=buyer_id, now=now)
     try:
-        if journal.is_behind(tx):
+        if is_behind:
             raise GraphUnavailable
         decision, chain = _decide(graph, new, plan)
     except GraphUnavailable:
         order = orders.add_order(tx, new, now=now)
         outbox.emit(tx, topic="order.unresolved", key=order.id, now=now)
         return order
-    order = orders.add_order(tx, replace(new, attribution=decision), now=now)
-    _keep_decision(tx, order, plan, chain, now=now)
-    return order
+    terms = [LineTerms(no, line.amount_minor, line.rates_bps) for no, line in enumerate(lines)]
+    also = _write_decision(new, terms, plan, chain, decision, now=now)
+    return orders.add_order(tx, replace(new, attribution=decision), also=also, now=now)
 
 
 def resolve_attribution(tx: Transaction, graph: Graph, *, order_id: str, now: datetime) -> None:
@@ -88,7 +88,8 @@ def resolve_attribution(tx: Transaction, graph: Graph, *, order_id: str, now: da
     plan = commission.get_plan_version(tx, name=order.plan_name, version=order.plan_version)
     decision, chain = _decide(graph, order, plan)
     orders.set_attribution(tx, order=order, attribution=decision, now=now)
-    _keep_decision(tx, order, plan, chain, decision=decision, now=now)
+    terms = [LineTerms(line.no, line.amount_minor, line.rates_bps) for line in order.lines]
+    write_together(tx, *_write_decision(order, terms, plan, chain, decision, now=now))
 
 
 def _decide(graph: Graph, order: NewOrder | Order, plan: Plan) -> tuple[Attribution, list[ChainLink]]:
@@ -108,27 +109,25 @@ def _decide(graph: Graph, order: NewOrder | Order, plan: Plan) -> tuple[Attribut
     return Attribution(found.promoter_id, plan.attribution, reason, found.touch_id), chain
 
 
-def _keep_decision(
-    tx: Transaction,
-    order: Order,
+def _write_decision(
+    order: NewOrder | Order,
+    lines: Sequence[LineTerms],
     plan: Plan,
     chain: Sequence[ChainLink],
+    decision: Attribution,
     *,
-    decision: Attribution | None = None,
     now: datetime,
-) -> None:
-    decision = decision or order.attribution
+) -> list[Write]:
+    """Return the writes of what was decided for an order: its split, and the journal row for the graph."""
     split = commission.decide_split(
         order_id=order.id,
         merchant_id=order.merchant_id,
         currency=order.currency,
         plan=plan,
-        lines=[LineTerms(line.no, line.amount_minor, line.rates_bps) for line in order.lines],
+        lines=lines,
         chain=chain,
     )
-    commission.add_split(tx, split)
-    journal.append(
-        tx,
+    row = journal.write(
         kind="order",
         id=order.id,
         subject=order.buyer_id,
@@ -143,3 +142,4 @@ def _keep_decision(
         lane=journal.LAZY,
         now=now,
     )
+    return [commission.write_split(split), row]

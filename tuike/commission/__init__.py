@@ -23,7 +23,7 @@ from tuike.commission.model import (
     TooManyLevels,
     TraceStep,
 )
-from tuike.commission.plans import find_plan_at, get_plan, get_plan_version, replace_plan
+from tuike.commission.plans import find_plan_and, find_plan_at, get_plan, get_plan_version, replace_plan
 from tuike.commission.rules import LEVELS_CEILING, check_rates, decide_split
 from tuike.commission.service import (
     accrue_for_orders,
@@ -37,6 +37,7 @@ from tuike.commission.service import (
     release_due,
     reverse_for_orders,
     start_holding,
+    write_split,
 )
 
 __all__ = [
@@ -58,6 +59,7 @@ __all__ = [
     "add_split",
     "check_rates",
     "decide_split",
+    "find_plan_and",
     "find_plan_at",
     "get_plan",
     "get_plan_version",
@@ -71,4 +73,5 @@ __all__ = [
     "replace_plan",
     "reverse_for_orders",
     "start_holding",
+    "write_split",
 ]

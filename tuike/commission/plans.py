@@ -1,10 +1,11 @@
 """Plans: versions that are only ever added."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Row, text
+from sqlalchemy import Row, TextClause, text
 
 from tuike.commission.model import Plan, TooManyLevels
 from tuike.commission.rules import LEVELS_CEILING, check_rates
@@ -16,6 +17,7 @@ _COLUMNS = (
     "name, version, valid_from, levels_max, rates_bps, holding_days, lock_days, attribution, base, self_purchase, "
     "order_cap_bps"
 )
+_NAMES = tuple(_COLUMNS.split(", "))
 _NEWEST = text(f"SELECT {_COLUMNS} FROM plans WHERE name = :name ORDER BY version DESC LIMIT 1")
 _AT = text(
     f"""
@@ -40,6 +42,13 @@ def get_plan(tx: Transaction, *, name: str = DEFAULT_PLAN) -> Plan:
 def find_plan_at(tx: Transaction, *, at: datetime, name: str = DEFAULT_PLAN) -> Plan:
     """Return the version in force at an instant; the first version for earlier instants."""
     return _plan(tx.execute(_AT, {"name": name, "at": at}).one())
+
+
+def find_plan_and(tx: Transaction, *, at: datetime, condition: str, name: str = DEFAULT_PLAN) -> tuple[Plan, bool]:
+    """Return the version in force at an instant, and whether a condition of another capability (SQL) holds, at once."""
+    row = tx.execute(_make_at_and(condition), {"name": name, "at": at}).one()
+    *columns, holds = row
+    return _plan_of(zip(_NAMES, columns, strict=True)), holds
 
 
 def get_plan_version(tx: Transaction, *, name: str, version: int) -> Plan:
@@ -74,12 +83,20 @@ def replace_plan(
         name, current.version + 1, max(now, current.valid_from), levels_max, rates, holding_days, lock_days,
         attribution, base, self_purchase, order_cap_bps,
     )  # fmt: skip
-    names = [column.strip() for column in _COLUMNS.split(",")]
-    tx.execute(_ADD, {column: getattr(plan, column) for column in names} | {"rates_bps": list(rates)})
+    tx.execute(_ADD, {column: getattr(plan, column) for column in _NAMES} | {"rates_bps": list(rates)})
     return plan
 
 
+@cache
+def _make_at_and(condition: str) -> TextClause:
+    return text(_AT.text.replace(" FROM plans", f", {condition} AS holds FROM plans", 1))
+
+
 def _plan(row: Row[Any]) -> Plan:
-    values = row._asdict()
+    return _plan_of(row._asdict().items())
+
+
+def _plan_of(columns: Iterable[tuple[str, Any]]) -> Plan:
+    values = dict(columns)
     first, second, third = values["rates_bps"]
     return Plan(**(values | {"rates_bps": (first, second, third)}))

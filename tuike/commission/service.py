@@ -21,7 +21,7 @@ from tuike.commission.model import (
     Split,
 )
 from tuike.commission.rules import LEVELS_CEILING, decide_reversed
-from tuike.db import Database, Transaction, outbox
+from tuike.db import Database, Transaction, Write, outbox, write_together
 from tuike.shared.ids import PREFIXES, is_id
 from tuike.wallet import LedgerTransaction, Posting, PromoterAccount, WrongState, payable_address, promoter_address
 
@@ -33,8 +33,13 @@ _ACCOUNT_OF: dict[CommissionStatus, PromoterAccount] = {
 
 
 def add_split(tx: Transaction, split: Split) -> None:
-    """Keep the split that was decided for an order being placed."""
-    store.add_split(tx, split)
+    """Keep the split that was decided for an order."""
+    write_together(tx, store.write_split(split))
+
+
+def write_split(split: Split) -> Write:
+    """Return the write that keeps the split of an order being placed."""
+    return store.write_split(split)
 
 
 def accrue_for_orders(tx: Transaction, *, order_ids: Sequence[str], now: datetime) -> None:

@@ -9,21 +9,20 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TIMESTAMP
 from sqlalchemy.types import BigInteger, Integer, SmallInteger, Text
 
 from tuike.commission.model import CommissionStatus, Entry, OpenCommission, Split, SplitLine, TraceStep
-from tuike.db import Transaction
+from tuike.db import Transaction, Write
 
-_ADD_SPLIT = text(
-    """
+_ADD_SPLIT = """
     INSERT INTO commission_splits (order_id, merchant_id, currency, base_minor, holding_days, promoter_ids, rates_bps,
                                    amounts_minor, lines, trace)
-    VALUES (:order_id, :merchant_id, :currency, :base_minor, :holding_days, :promoter_ids, :rates_bps, :amounts_minor,
-            :lines, :trace)
-    """
-).bindparams(
-    bindparam("promoter_ids", type_=ARRAY(Text)),
-    bindparam("rates_bps", type_=ARRAY(Integer)),
-    bindparam("amounts_minor", type_=ARRAY(BigInteger)),
-    bindparam("lines", type_=JSONB),
-    bindparam("trace", type_=JSONB),
+    VALUES (:split_order_id, :split_merchant_id, :split_currency, :split_base_minor, :split_holding_days,
+            :split_promoter_ids, :split_rates_bps, :split_amounts_minor, :split_lines, :split_trace)
+"""
+_SPLIT_TYPES = (
+    bindparam("split_promoter_ids", type_=ARRAY(Text)),
+    bindparam("split_rates_bps", type_=ARRAY(Integer)),
+    bindparam("split_amounts_minor", type_=ARRAY(BigInteger)),
+    bindparam("split_lines", type_=JSONB),
+    bindparam("split_trace", type_=JSONB),
 )
 
 _SPLIT_COLUMNS = (
@@ -129,22 +128,24 @@ _SET_REVERSED = text(
 )
 
 
-def add_split(tx: Transaction, split: Split) -> None:
-    """Insert an order's split."""
-    tx.execute(
+def write_split(split: Split) -> Write:
+    """Return the write that inserts an order's split."""
+    return Write(
+        "split",
         _ADD_SPLIT,
         {
-            "order_id": split.order_id,
-            "merchant_id": split.merchant_id,
-            "currency": split.currency,
-            "base_minor": split.base_minor,
-            "holding_days": split.holding_days,
-            "promoter_ids": list(split.promoter_ids),
-            "rates_bps": list(split.rates_bps),
-            "amounts_minor": list(split.amounts_minor),
-            "lines": [[x.no, x.base_minor, x.rates_bps, x.amounts_minor, x.is_capped] for x in split.lines],
-            "trace": [[step.step, step.level, step.code, step.detail] for step in split.trace],
+            "split_order_id": split.order_id,
+            "split_merchant_id": split.merchant_id,
+            "split_currency": split.currency,
+            "split_base_minor": split.base_minor,
+            "split_holding_days": split.holding_days,
+            "split_promoter_ids": list(split.promoter_ids),
+            "split_rates_bps": list(split.rates_bps),
+            "split_amounts_minor": list(split.amounts_minor),
+            "split_lines": [[x.no, x.base_minor, x.rates_bps, x.amounts_minor, x.is_capped] for x in split.lines],
+            "split_trace": [[step.step, step.level, step.code, step.detail] for step in split.trace],
         },
+        _SPLIT_TYPES,
     )
 
 

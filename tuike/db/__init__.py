@@ -2,5 +2,6 @@
 
 from tuike.db.engine import Database, Transaction
 from tuike.db.schema import metadata
+from tuike.db.together import Write, write_together
 
-__all__ = ["Database", "Transaction", "metadata"]
+__all__ = ["Database", "Transaction", "Write", "metadata", "write_together"]

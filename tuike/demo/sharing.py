@@ -19,6 +19,8 @@ DEPTH_SHARES = (0.616, 0.226, 0.076, 0.035, 0.018, 0.010, 0.019)
 DEPTH_MAX = 57
 FOLLOWED_SHARE = 1 - 0.837
 """How many of all sharers have a follower."""
+SHARED_DEVICES = 0.053
+"""How many of all devices more than one person uses, nearly always innocently."""
 
 _BOUGHT = 0.6
 _ANONYMOUS = 0.25
@@ -98,6 +100,18 @@ def make_openings(random: Random, baskets: Sequence[Basket]) -> list[Opening]:
         else:
             openings.append(Opening(at, random.choice(baskets).buyer_id, None))
     return sorted(openings, key=lambda opening: (opening.at, opening.who))
+
+
+def make_devices(random: Random, openings: Sequence[Opening]) -> dict[str, str]:
+    """Return everybody's device; as many as in real life are used by two people."""
+    people = sorted({opening.who for opening in openings})
+    devices = {who: f"device-of-{who}" for who in people}
+    # Of n people p pairs leave n - p devices, p of them shared.
+    pairs = round(len(people) * SHARED_DEVICES / (1 + SHARED_DEVICES))
+    paired = random.sample(people, 2 * pairs)
+    for first, second in zip(paired[::2], paired[1::2], strict=True):
+        devices[second] = devices[first]
+    return devices
 
 
 def make_depths(random: Random, count: int) -> list[int]:

@@ -19,7 +19,7 @@ from tuike.commission import CommissionStatus
 from tuike.db import Database, Transaction, outbox
 from tuike.demo.data import Shop
 from tuike.demo.people import Person, count_promoters, list_team, make_people
-from tuike.demo.sharing import Link, Opening, Touch, make_links, make_openings, make_touches
+from tuike.demo.sharing import Link, Opening, Touch, make_devices, make_links, make_openings, make_touches
 from tuike.demo.timetable import Course, choose_refund, list_months, make_courses, start_of_month
 from tuike.graph import journal
 from tuike.shared import clock
@@ -46,6 +46,7 @@ class Script:
     people: list[Person]
     links: list[Link]
     openings: list[Opening]
+    devices: dict[str, str]
     touches: list[Touch]
     courses: list[Course]
     months: list[datetime]
@@ -101,11 +102,14 @@ def write_script(shop: Shop, *, seed: int = SEED) -> Script:
     people = make_people(random, buyers=sorted({b.buyer_id for b in baskets}), count=count_promoters(len(baskets)))
     links = make_links(random, people, products=sorted(shop.products))
     openings = make_openings(random, baskets)
+    devices = make_devices(random, openings)
     touches = make_touches(random, people=people, links=links, openings=openings)
     courses = make_courses(random, baskets)
     ends = [at for course in courses for at in (course.received_at, course.refunded_at) if at is not None]
     months = list_months([baskets[0].placed_at, baskets[-1].placed_at, *ends])
-    return Script(shop, people, links, openings, touches, courses, [*months, start_of_month(months[-1], later=1)])
+    return Script(
+        shop, people, links, openings, devices, touches, courses, [*months, start_of_month(months[-1], later=1)]
+    )
 
 
 class Story:
@@ -227,7 +231,8 @@ class Story:
                         buyer_id=touch.opening.buyer_id,
                         visitor_id=touch.opening.visitor_id,
                         parent_touch_id=None if touch.parent is None else self._touch_ids[touch.parent],
-                        device_id=f"device-of-{touch.opening.who}",
+                        # The device is known of those who came to the checkout.
+                        device_id=None if touch.opening.basket is None else script.devices[touch.opening.who],
                         at=touch.opening.at,
                         now=touch.opening.at,
                     )

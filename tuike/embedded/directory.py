@@ -28,13 +28,17 @@ class DirectoryInUse(Exception):
 
 @dataclass(frozen=True, slots=True)
 class StackNote:
-    """A running stack: the random id its processes carry, its address, and the environment that leads to its parts."""
+    """A running stack: the random id its processes carry, its address, and the environment that leads to its parts.
+
+    Commands may use its servers once it `is_usable`: both answer and have their schema.
+    """
 
     run: str
     pid: int
     url: str
     settings: dict[str, str] = field(repr=False)
     parts: dict[str, int]
+    is_usable: bool = False
 
     def apply_to(self, config: Config) -> Config:
         """Return `config` with the places of this stack's parts."""
@@ -66,9 +70,9 @@ class DataDirectory:
             yield
 
     def find_running(self) -> StackNote | None:
-        """Return the note of the stack that runs here now, or None; a note that a killed one left is ignored."""
+        """Return the note of the stack that commands can use here now, or None; what a killed one left is ignored."""
         note = self.read_note()
-        return note if note is not None and self.is_locked() else None
+        return note if note is not None and note.is_usable and self.is_locked() else None
 
     def is_locked(self) -> bool:
         """Tell whether another process runs servers on this directory."""
@@ -78,14 +82,14 @@ class DataDirectory:
             return not _try_lock(handle)
 
     def wait_for_stack_or_lock(self, *, seconds: float = 60) -> StackNote | None:
-        """Return the running stack once it is up, or None as soon as nobody holds the directory.
+        """Return the running stack once commands can use it, or None as soon as nobody holds the directory.
 
         Raises DirectoryInUse when neither happens within `seconds`.
         """
         end = time.monotonic() + seconds
         while self.is_locked():
             note = self.read_note()
-            if note is not None:
+            if note is not None and note.is_usable:
                 return note
             if time.monotonic() > end:
                 raise DirectoryInUse(self._describe_holder())
@@ -95,9 +99,10 @@ class DataDirectory:
     def read_note(self) -> StackNote | None:
         """Return the note as written, even of a stack that was killed; None when there is none."""
         try:
-            return StackNote(**json.loads(self._note.read_text()))
+            note = StackNote(**json.loads(self._note.read_text()))
         except (OSError, ValueError, TypeError):
             return None
+        return note if note.run else None
 
     def write_note(self, note: StackNote) -> None:
         """Replace the note, whole."""

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 import signal
 import stat
 import subprocess
@@ -41,6 +42,7 @@ SETTINGS = {
 HASTY = {"fsync": "off", "full_page_writes": "off"}
 """For tests: survives a crash of the server, not of the machine."""
 
+_PLAIN_PATH = re.compile(r"[A-Za-z0-9/._+~-]+")
 _SOCKET_PATH_MAX = 100  # bytes; sun_path holds 104 on macOS and 108 on Linux
 
 
@@ -97,9 +99,13 @@ class PostgresServer:
     def _prepare_directories(self) -> None:
         for directory in (self.directory, self._socket_directory):
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if self._user is not None:
+            _ensure_user(self._user)
+        for directory in (self.directory, self._socket_directory):
+            if directory.is_symlink() or directory.stat().st_uid not in (os.geteuid(), _find_uid(self._user)):
+                raise StartFailed(f"{directory} belongs to somebody else.")
         if self._user is None:
             return
-        _ensure_user(self._user)
         for directory in (self.directory, self._socket_directory):
             _give(directory, self._user)
         _let_in(self.directory)
@@ -183,9 +189,13 @@ def _read_major(binaries: Path) -> int:
 
 
 def _choose_socket_directory(directory: Path) -> Path:
-    """Return a private directory whose socket path is short enough: beside the data, else under the system's temp."""
+    """Return a private directory for the socket: beside the data, else under the system's temporary directory.
+
+    The path must be short, and free of what lists of hosts and key=value strings give a meaning to.
+    """
     beside = directory.with_name("run")
-    if len(os.fsencode(beside / ".s.PGSQL.5432.lock")) <= _SOCKET_PATH_MAX:
+    is_short = len(os.fsencode(beside / ".s.PGSQL.5432.lock")) <= _SOCKET_PATH_MAX
+    if is_short and _PLAIN_PATH.fullmatch(str(beside)):
         return beside
     digest = hashlib.sha256(os.fsencode(directory)).hexdigest()[:16]
     return Path(tempfile.gettempdir()) / f"tuike-{os.geteuid()}-{digest}"
@@ -207,6 +217,12 @@ def _ensure_user(name: str) -> None:
             raise StartFailed(
                 f"PostgreSQL does not run as root and the user {name} could not be made; run tuike as another user."
             ) from error
+
+
+def _find_uid(user: str | None) -> int:
+    import pwd
+
+    return os.geteuid() if user is None else pwd.getpwnam(user).pw_uid
 
 
 def _give(directory: Path, user: str) -> None:

@@ -16,6 +16,8 @@ LEASH = Path(__file__).with_name("leash.py")
 MARK = "TUIKE_STACK_MARK"
 """Environment variable that children carry: `<random run id>:<name>`. Only written here, never configured."""
 
+_MARK_MIN = 16
+
 
 class StartFailed(Exception):
     """A part did not come up; the message says which and where its log is."""
@@ -82,6 +84,8 @@ def sweep(mark: str, *, patience: float = 10) -> list[int]:
     This finds what a killed supervisor, or a killed child with children of its own, left behind, without trusting that
     a pid of yesterday still means the same process.
     """
+    if len(mark) < _MARK_MIN:
+        raise ValueError("a mark this short could be anybody's")
     found = [process for process in psutil.process_iter() if _carries(process, mark)]
     for process in found:
         with suppress(psutil.Error):

@@ -105,6 +105,7 @@ class Supervisor:
         self._parts: list[Part] = []
         self._restarts: dict[str, _Restart] = {}
         self._settings: dict[str, str] = {}
+        self._is_usable = False
 
     def run(self, on_ready: Callable[[str], None]) -> None:
         """Start everything, call `on_ready(url)` when a request will succeed, and watch until asked to stop.
@@ -118,6 +119,7 @@ class Supervisor:
             try:
                 self._start_servers()
                 self._prepare(self._settings)
+                self._is_usable = True
                 self._start_programs()
                 on_ready(self.url)
                 while True:
@@ -144,7 +146,7 @@ class Supervisor:
         self._settings = {
             "DATABASE_URL": postgres.url,
             "CELERY_BROKER_URL": self._broker_url,
-            "TUIKE_PUBLIC_URL": self.url,
+            "TUIKE_PUBLIC_URL": os.environ.get("TUIKE_PUBLIC_URL") or self.url,
             **graph.settings,
         }
         for log_file in self.directory.log.glob("*.log"):
@@ -195,7 +197,7 @@ class Supervisor:
 
     def _write_note(self) -> None:
         pids = {part.name: part.process.pid for part in self._parts if part.process is not None}
-        self.directory.write_note(StackNote(self._run, os.getpid(), self.url, self._settings, pids))
+        self.directory.write_note(StackNote(self._run, os.getpid(), self.url, self._settings, pids, self._is_usable))
 
     def _wait_until_healthy(self) -> None:
         end = time.monotonic() + _READY_SECONDS

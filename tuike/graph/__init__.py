@@ -1,9 +1,9 @@
 """The graph: who invited whom, share paths, attribution and identifiers, reached only through named Cypher files.
 
-The only importer of `neo4j`. Everything the graph knows came through the journal (a PostgreSQL table), so it can be thrown
-away and rebuilt. Words: a *journal row* is a decided change; the *writer* applies rows in order and there is one at a time;
-the graph is *behind* when something answered is not in it yet, *ready* when its content may be believed; *drift* is any
-difference between graph and journal.
+The only importer of `neo4j`. Everything the graph knows came through the journal (a PostgreSQL table), so it can be
+thrown away and rebuilt. Words: a *journal row* is a decided change; the *writer* applies rows in order and there is
+one at a time; the graph is *behind* when something answered is not in it yet, *ready* when its content may be
+believed; *drift* is any difference between graph and journal.
 """
 
 from tuike.graph import journal

@@ -1,8 +1,8 @@
 """Turns journal rows into statements: every row absolute, so that applying it again changes nothing.
 
 Rows of one batch are applied kind by kind (people before bindings before links before touches), because whatever a row
-builds on was committed before it and so stands in the same batch or is in the graph already. Moves of a team depend on the
-order among themselves and on all joins before them: each is a run of its own.
+builds on was committed before it and so stands in the same batch or is in the graph already. Moves of a team depend
+on the order among themselves and on all joins before them: each is a run of its own.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -87,7 +87,7 @@ def read_places(tx: GraphTransaction, promoter_ids: Iterable[str]) -> tuple[dict
 
 
 def write_rows(tx: GraphTransaction, name: str, rows: Sequence[Row]) -> None:
-    """Run a statement that writes one thing per row; raise GraphDamaged when one of them found nothing to hold on to."""
+    """Run a statement that writes one thing per row. Raises GraphDamaged when a row found nothing to hold on to."""
     if not rows:
         return
     result = tx.run(name, rows=rows)
@@ -176,9 +176,7 @@ def _apply_move(tx: GraphTransaction, rows: Sequence[JournalRow]) -> None:
     if moved.inviter_id is not None:
         tx.run("graph.close_binding", promoter_id=promoter_id, valid_to=at)
     seating = seat_move(places, moved, inviter_id)
-    tx.run(
-        "graph.seat_promoter", promoter_id=promoter_id, binding_no=row.seq, joined_at=at, **seat_row(seating.seats)
-    )
+    tx.run("graph.seat_promoter", promoter_id=promoter_id, binding_no=row.seq, joined_at=at, **seat_row(seating.seats))
     if inviter_id is not None:
         binding = {"binding_id": row.id, "binding_no": row.seq, "valid_from": at}
         open_bindings(tx, [{"inviter_id": inviter_id, "promoter_id": promoter_id, **binding}])
@@ -202,9 +200,7 @@ def _drop_known(tx: GraphTransaction, name: str, rows: Sequence[JournalRow]) -> 
 
 def _apply_links(tx: GraphTransaction, rows: Sequence[JournalRow]) -> None:
     fresh = _drop_known(tx, "graph.find_links", rows)
-    write_rows(
-        tx, "graph.create_links", [{"code": row.id, "promoter_id": row.payload["promoter_id"]} for row in fresh]
-    )
+    write_rows(tx, "graph.create_links", [{"code": row.id, "promoter_id": row.payload["promoter_id"]} for row in fresh])
 
 
 def _apply_touches(tx: GraphTransaction, rows: Sequence[JournalRow]) -> None:
@@ -212,10 +208,7 @@ def _apply_touches(tx: GraphTransaction, rows: Sequence[JournalRow]) -> None:
     write_rows(
         tx,
         "graph.create_touches",
-        [
-            {"id": row.id, "no": row.seq, **{key: row.payload[key] for key in ("code", "at", "depth")}}
-            for row in fresh
-        ],
+        [{"id": row.id, "no": row.seq, **{key: row.payload[key] for key in ("code", "at", "depth")}} for row in fresh],
     )
     parents = [{"id": row.id, "parent_id": row.payload["parent_touch_id"]} for row in fresh]
     write_rows(tx, "graph.follow_touches", [row for row in parents if row["parent_id"] is not None])
@@ -238,10 +231,7 @@ def _apply_orders(tx: GraphTransaction, rows: Sequence[JournalRow]) -> None:
     write_rows(
         tx,
         "graph.create_orders",
-        [
-            {"id": row.id, "buyer_id": row.payload["buyer_id"], "placed_at": row.payload["placed_at"]}
-            for row in fresh
-        ],
+        [{"id": row.id, "buyer_id": row.payload["buyer_id"], "placed_at": row.payload["placed_at"]} for row in fresh],
     )
     write_rows(
         tx,

@@ -89,9 +89,10 @@ class Comparison:
 def check_drift(db: Database, graph: Graph, progress: Progress | None = None) -> dict[str, Any]:
     """Compare the graph with the journal and return {"drift", "unapplied", "parts", "examples"}.
 
-    `drift` counts every missing, extra and wrong thing, 0 when graph and journal agree; `unapplied` counts rows that the
-    graph has not been given yet, which is no drift. Brings the graph up to date first. Looks once while others write; only
-    if that shows a difference, a second time while nobody does. Raises GraphUnavailable, PostgresUnavailable.
+    `drift` counts every missing, extra and wrong thing, 0 when graph and journal agree; `unapplied` counts rows that
+    the graph has not been given yet, which is no drift. Brings the graph up to date first. Looks once while others
+    write; only if that shows a difference, a second time while nobody does. Raises GraphUnavailable,
+    PostgresUnavailable.
     """
     tell = progress or (lambda _stage, _done, _total: None)
     catch_up(db, graph)
@@ -159,8 +160,8 @@ def _check_promoters(graph: Graph, forest: Forest, comparison: Comparison, tell:
             comparison.compare("promoters", key, [person], [tuple(item[1]) for item in items])
             living: list[Hashable] = []
             if forest.inviters[place] >= 0:
-                edge = (forest.binding_ids[place], forest.binding_nos[place], forest.bound_ats[place])
-                living = [(forest.ids[forest.inviters[place]], *edge)]
+                inviter_id = forest.ids[forest.inviters[place]]
+                living = [(inviter_id, forest.binding_ids[place], forest.binding_nos[place], forest.bound_ats[place])]
             comparison.compare("bindings", key, living, [tuple(edge) for item in items for edge in item[4]])
             comparison.compare(
                 "closed_bindings", key, closed.get(place, []), [tuple(edge) for item in items for edge in item[5]]
@@ -170,7 +171,9 @@ def _check_promoters(graph: Graph, forest: Forest, comparison: Comparison, tell:
             owners = [forest.numbers[ancestor] for ancestor in forest.list_ancestors(place)]
             owners += [0] * (LEVELS_MAX - len(owners))
             for item in items:
-                comparison.compare("seats", key, [tuple(owners)], [tuple((seat or 0) // SEAT_WIDTH for seat in item[3])])
+                comparison.compare(
+                    "seats", key, [tuple(owners)], [tuple((seat or 0) // SEAT_WIDTH for seat in item[3])]
+                )
                 for level, seat in enumerate(item[3]):
                     given[level][place] = item[2][LEVELS_MAX + level] or 0
                     if seat:
@@ -189,7 +192,9 @@ def _check_seats(
         for seat in sorted(seats):
             owner = place_of.get(seat // SEAT_WIDTH)
             if seat == before or (owner is not None and not 0 < seat % SEAT_WIDTH <= given[level][owner]):
-                comparison.report_wrong("seats", f"seat {seat} of level {level + 1} is held twice or was never given out")
+                comparison.report_wrong(
+                    "seats", f"seat {seat} of level {level + 1} is held twice or was never given out"
+                )
             before = seat
 
 

@@ -52,7 +52,7 @@ class GraphTransaction:
     def run(self, name: str, **params: Any) -> list[dict[str, Any]]:
         """Run a statement and return its records."""
         statement = self._library.get(name)
-        result = self._transaction.run(statement.text, params)  # type: ignore[arg-type]
+        result = self._transaction.run(statement.text, params)
         keys = result.keys()
         return [dict(zip(keys, record, strict=True)) for record in result]
 
@@ -109,8 +109,8 @@ class Graph:
         return self._run(self._query(self.library.get(name)), params, access=WRITE_ACCESS, attempts=1)
 
     def run_schema(self, text: str) -> list[dict[str, Any]]:
-        """Run one statement of a migration or a plan request; its text comes from a file of ours, never from a caller."""
-        return self._run(Query(text), {}, access=WRITE_ACCESS, attempts=1)  # type: ignore[arg-type]
+        """Run one statement of a migration; its text comes from a file of ours, never from a caller."""
+        return self._run(Query(text), {}, access=WRITE_ACCESS, attempts=1)
 
     @contextmanager
     def transaction(self) -> Iterator[GraphTransaction]:
@@ -147,7 +147,7 @@ class Graph:
     def _query(self, statement: Statement) -> Query:
         query = self._queries.get(statement.name)
         if query is None:
-            query = Query(statement.text, timeout=self._timeout_seconds)  # type: ignore[arg-type]
+            query = Query(statement.text, timeout=self._timeout_seconds)
             self._queries[statement.name] = query
         return query
 

@@ -1,6 +1,7 @@
 """What the graph should hold, computed from the journal alone: every promoter with its bindings, team sizes and seats.
 
-Kept in flat arrays (a million promoters take some 400 MB), because a rebuild and a check both need the whole tree at once.
+Kept in flat arrays (a million promoters take some 400 MB), because a rebuild and a check both need the whole tree at
+once.
 """
 
 from __future__ import annotations

@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import text
 
-from tuike.db import Transaction
+from tuike.db import Transaction, Write
 
 SYNC = 0
 LAZY = 1
@@ -21,7 +21,7 @@ LAZY = 1
 
 @dataclass(frozen=True, slots=True)
 class JournalRow:
-    """One change of the graph. `seq` orders all rows; `id` is unique within its `kind`; `subject` is whom it concerns."""
+    """One change of the graph. `seq` orders all rows, `id` is unique within its `kind`, `subject` says whom."""
 
     seq: int
     kind: str
@@ -30,6 +30,15 @@ class JournalRow:
     payload: Mapping[str, Any]
     status: str
 
+
+_WRITE = """
+    INSERT INTO journal (lane, kind, id, subject, payload, recorded_at)
+    VALUES (:journal_lane, :journal_kind, :journal_id, :journal_subject, CAST(:journal_payload AS jsonb), :journal_now)
+"""
+BEHIND = """EXISTS (SELECT 1 FROM journal WHERE lane = 0 AND status <> 'applied'
+    AND (status = 'deferred' OR recorded_at < clock_timestamp() - interval '1 second'))"""
+"""SQL for `is_behind`, for whoever asks for more in the same statement."""
+_IS_BEHIND = text(f"SELECT {BEHIND}")
 
 _COLUMNS = "seq, kind, id, subject, payload, status"
 
@@ -46,8 +55,8 @@ def append(
 ) -> int:
     """Write one decided change into the journal and return its seq.
 
-    It is in the graph after the next `catch_up` that follows the commit. A second row of the same kind and id is refused
-    by the database.
+    It is in the graph after the next `catch_up` that follows the commit. A second row of the same kind and id is
+    refused by the database.
     """
     return tx.execute(
         text(
@@ -56,6 +65,22 @@ def append(
         ),
         {"lane": lane, "kind": kind, "id": id, "subject": subject, "payload": json.dumps(payload), "now": now},
     ).scalar_one()
+
+
+def write(*, kind: str, id: str, subject: str, payload: Mapping[str, Any], lane: int = SYNC, now: datetime) -> Write:
+    """Return the write that `append` would make, for whoever writes more in the same statement and needs no seq."""
+    return Write(
+        "journalled",
+        _WRITE,
+        {
+            "journal_lane": lane,
+            "journal_kind": kind,
+            "journal_id": id,
+            "journal_subject": subject,
+            "journal_payload": json.dumps(payload),
+            "journal_now": now,
+        },
+    )
 
 
 def find(tx: Transaction, kind: str, id: str) -> JournalRow | None:
@@ -71,18 +96,13 @@ def is_behind(tx: Transaction) -> bool:
 
     True while any row of the sync lane waits for a graph that was away, or has waited for more than a second.
     """
-    return tx.execute(
-        text(
-            "SELECT EXISTS (SELECT 1 FROM journal WHERE lane = 0 AND status <> 'applied'"
-            " AND (status = 'deferred' OR recorded_at < clock_timestamp() - interval '1 second'))"
-        )
-    ).scalar_one()
+    return tx.execute(_IS_BEHIND).scalar_one()
 
 
 def list_unapplied_count(tx: Transaction) -> dict[int, int]:
     """Return how many rows wait in each lane."""
-    rows = tx.execute(text("SELECT lane, count(*) FROM journal WHERE status <> 'applied' GROUP BY lane"))
-    return {SYNC: 0, LAZY: 0} | {lane: count for lane, count in rows}
+    rows = tx.execute(text("SELECT lane, count(*) AS total FROM journal WHERE status <> 'applied' GROUP BY lane"))
+    return {SYNC: 0, LAZY: 0} | {row.lane: row.total for row in rows}
 
 
 def has_applied(tx: Transaction) -> bool:
@@ -93,9 +113,7 @@ def has_applied(tx: Transaction) -> bool:
 def list_pending(tx: Transaction, *, lane: int, limit: int) -> list[JournalRow]:
     """Return up to `limit` rows of a lane that are not applied, in the order of seq. Needs the writer's lock."""
     rows = tx.execute(
-        text(
-            f"SELECT {_COLUMNS} FROM journal WHERE lane = :lane AND status <> 'applied' ORDER BY seq LIMIT :limit"
-        ),
+        text(f"SELECT {_COLUMNS} FROM journal WHERE lane = :lane AND status <> 'applied' ORDER BY seq LIMIT :limit"),
         {"lane": lane, "limit": limit},
     )
     return [JournalRow(*row) for row in rows]
@@ -124,8 +142,8 @@ def iter_applied(tx: Transaction, *, kinds: Sequence[str], page: int = 5_000) ->
 
 def count_applied(tx: Transaction) -> dict[str, int]:
     """Return how many rows of each kind are applied."""
-    rows = tx.execute(text("SELECT kind, count(*) FROM journal WHERE status = 'applied' GROUP BY kind"))
-    return {kind: count for kind, count in rows}
+    rows = tx.execute(text("SELECT kind, count(*) AS total FROM journal WHERE status = 'applied' GROUP BY kind"))
+    return {row.kind: row.total for row in rows}
 
 
 def mark_applied(tx: Transaction, seqs: Sequence[int]) -> None:
@@ -151,8 +169,9 @@ def list_usage(tx: Transaction, *, accounts: Sequence[str], seqs: Sequence[int])
     rows = tx.execute(
         text(
             "SELECT payload->>'label' AS label, subject AS account, payload->>'key' AS key,"
-            " min(payload->>'kind') AS kind, min(payload->>'digest') AS digest, min((payload->>'at')::bigint) AS first_at,"
-            " max((payload->>'at')::bigint) AS last_at, count(*) AS times FROM journal"
+            " min(payload->>'kind') AS kind, min(payload->>'digest') AS digest,"
+            " min((payload->>'at')::bigint) AS first_at, max((payload->>'at')::bigint) AS last_at,"
+            " count(*) AS times FROM journal"
             " WHERE kind = 'identifier' AND subject = ANY(:accounts) AND (status = 'applied' OR seq = ANY(:seqs))"
             " GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
         ),

@@ -1,7 +1,7 @@
 """Loads the `.cypher` files, checks each header against its body, and hands statements out by name.
 
-A file's path is its name: `cypher/team/list_upline.cypher` is `"team.list_upline"`. A file holds one statement that takes
-everything from parameters, and begins with a header that says what it promises:
+A file's path is its name: `cypher/team/list_upline.cypher` is `"team.list_upline"`. A file holds one statement that
+takes everything from parameters, and begins with a header that says what it promises:
 
     // One sentence that says what it does.
     //
@@ -83,8 +83,8 @@ class CypherLibrary:
 def parse_statement(name: str, source: str) -> Statement:
     """Read one file and hold its header against its body.
 
-    Raises CypherFileWrong when a field is missing, a parameter or a result differs between header and body, the mode does
-    not fit the clauses, a relationship pattern has no bounds, or a value is written into the text.
+    Raises CypherFileWrong when a field is missing, a parameter or a result differs between header and body, the mode
+    does not fit the clauses, a relationship pattern has no bounds, or a value is written into the text.
     """
 
     def refuse(why: str) -> CypherFileWrong:
@@ -184,11 +184,11 @@ def _returned_names(body: str) -> list[str]:
     """Return the names after AS in the last RETURN of the statement, top level only, in order."""
     depth, start = 0, None
     for match in re.finditer(r"[({\[]|[)}\]]|\bRETURN\b", body):
-        token = match.group()
-        if token == "RETURN":
+        found = match.group()
+        if len(found) > 1:
             start = match.end() if depth == 0 else start
         else:
-            depth += 1 if token in "({[" else -1
+            depth += 1 if found in "({[" else -1
     if start is None:
         return []
     tail = re.split(r"\b(?:ORDER BY|SKIP|LIMIT)\b", body[start:])[0]

@@ -14,8 +14,8 @@ _CREATES = re.compile(r"CREATE (CONSTRAINT|INDEX) (\w+)")
 def migrate(graph: Graph, *, directory: Path = CYPHER_DIR / "migrations") -> list[int]:
     """Bring the graph's schema up to date and return the versions that were applied now.
 
-    A migration is a list of statements that each may run twice, so two processes may migrate at once and a crash heals by
-    running again. Raises GraphUnavailable when the server is away.
+    A migration is a list of statements that each may run twice, so two processes may migrate at once and a crash
+    heals by running again. Raises GraphUnavailable when the server is away.
     """
     done = {row["version"] for row in graph.inspect("graph.list_migrations")}
     applied = []

@@ -22,9 +22,10 @@ PAGE = 4_000
 def rebuild(db: Database, graph: Graph, progress: Progress | None = None) -> dict[str, int]:
     """Wipe the graph and build it from the applied rows of the journal; return how many rows of each kind there were.
 
-    Works beside a running service: meanwhile whatever reads the graph is told that it is unavailable, what is recorded waits
-    in the journal, and both end when the rebuild does. A rebuild that dies leaves the graph marked as not ready; run it
-    again. Nothing is decided anew: bindings keep their ids and instants. Raises GraphUnavailable, PostgresUnavailable.
+    Works beside a running service: meanwhile whatever reads the graph is told that it is unavailable, what is
+    recorded waits in the journal, and both end when the rebuild does. A rebuild that dies leaves the graph marked as
+    not ready; run it again. Nothing is decided anew: bindings keep their ids and instants. Raises GraphUnavailable,
+    PostgresUnavailable.
     """
     tell = progress or (lambda _stage, _done, _total: None)
     with writing(db, graph) as tx:

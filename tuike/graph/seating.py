@@ -2,8 +2,8 @@
 
 Each promoter counts its team by level: `team` is the exact number of living members 1, 2 and 3 steps below it, `seats`
 the number of seats ever given out at that level. A member holds one seat under each of its (up to three) ancestors:
-`seat = ancestor's number * SEAT_WIDTH + ordinal`, one integer, so that a page of a team of 60,000 is a few look-ups by key
-and needs neither a scan nor a sort. A seat is never given out twice; a member that moves away leaves a gap.
+`seat = ancestor's number * SEAT_WIDTH + ordinal`, one integer, so that a page of a team of 60,000 is a few look-ups
+by key and needs neither a scan nor a sort. A seat is never given out twice; a member that moves away leaves a gap.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

@@ -55,7 +55,7 @@ def apply_lazy(db: Database, graph: Graph, limit: int = 5_000) -> int:
 
 @contextmanager
 def deciding(db: Database, graph: Graph) -> Iterator[Transaction]:
-    """Run a block in a transaction during which nobody else writes to the graph and the graph has every answered change.
+    """Run a block in a transaction while nobody else writes to the graph and it has every answered change.
 
     For decisions that only the graph can make: read it, then append the decided row to the journal in this transaction.
     Raises GraphUnavailable, with nothing changed.
@@ -113,7 +113,9 @@ def _take_lock(tx: Transaction, *, lasting: bool) -> None:
         )
     except OperationalError as error:
         if getattr(error.orig, "sqlstate", None) == _LOCK_NOT_AVAILABLE:
-            raise GraphUnavailable("Another process is writing to the graph. Nothing was changed; try again.") from error
+            raise GraphUnavailable(
+                "Another process is writing to the graph. Nothing was changed; try again."
+            ) from error
         raise
 
 
@@ -138,8 +140,8 @@ def _apply(tx: Transaction, graph: Graph, rows: Sequence[JournalRow]) -> None:
 def _confirm(tx: Transaction, graph: Graph) -> None:
     """Make sure, once per process and after every loss of the server, that this graph is not an empty new one.
 
-    A graph that nobody wrote to while the journal has applied rows was lost: it is marked as not ready, so that nothing is
-    believed of it until a rebuild. Raises GraphUnavailable.
+    A graph that nobody wrote to while the journal has applied rows was lost: it is marked as not ready, so that
+    nothing is believed of it until a rebuild. Raises GraphUnavailable.
     """
     state = graph.inspect("graph.get_state")
     if not state:

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy.exc import IntegrityError
 
-from tuike.db import Transaction, outbox
+from tuike.db import Transaction, Write, outbox
 from tuike.orders import store
 from tuike.orders.model import (
     AlreadyPaid,
@@ -31,10 +31,13 @@ from tuike.shared import clock
 from tuike.shared.pages import Page, decode_cursor, encode_cursor
 
 
-def add_order(tx: Transaction, new: NewOrder, *, now: datetime) -> Order:
-    """Record a placed order with the decisions taken for it. Raises OrderExternalIdTaken (`external_id_taken`)."""
+def add_order(tx: Transaction, new: NewOrder, *, also: Sequence[Write] = (), now: datetime) -> Order:
+    """Record a placed order with the decisions taken for it, and `also` what others keep of it, in one statement.
+
+    Raises OrderExternalIdTaken (`external_id_taken`).
+    """
     try:
-        store.add_order(tx, new, now=now)
+        store.add_order(tx, new, also=also, now=now)
     except IntegrityError as error:
         if _broken(error) == "orders_external_id_key":
             raise OrderExternalIdTaken(fields={"external_id": ["Another order has it."]}) from error

@@ -8,26 +8,25 @@ from sqlalchemy import Row, bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.types import BigInteger, Integer, SmallInteger, Text
 
-from tuike.db import Transaction
+from tuike.db import Transaction, Write, write_together
 from tuike.orders.model import Attribution, AttributionReason, Line, NewOrder, Order, OrderStatus, Refund, RefundPart
 
-# One statement: an order, its lines. Line rates travel as text ('{1000,300}'), because arrays of arrays must be square.
-_ADD_ORDER = text(
-    """
-    WITH placed AS (
-        INSERT INTO orders (id, external_id, buyer_id, merchant_id, currency, status, goods_minor, shipping_minor,
-                            touch_id, visitor_id, plan_name, plan_version, attribution_state, attribution_promoter_id,
-                            attribution_model, attribution_reason, attribution_touch_id, placed_at, created_at)
-        VALUES (:id, :external_id, :buyer_id, :merchant_id, :currency, 'placed', :goods_minor, :shipping_minor,
-                :touch_id, :visitor_id, :plan_name, :plan_version, :state, :promoter_id, :model, :reason,
-                :attribution_touch_id, :placed_at, :now)
-        RETURNING id)
+_ADD_ORDER = """
+    INSERT INTO orders (id, external_id, buyer_id, merchant_id, currency, status, goods_minor, shipping_minor,
+                        touch_id, visitor_id, plan_name, plan_version, attribution_state, attribution_promoter_id,
+                        attribution_model, attribution_reason, attribution_touch_id, placed_at, created_at)
+    VALUES (:id, :external_id, :buyer_id, :merchant_id, :currency, 'placed', :goods_minor, :shipping_minor,
+            :touch_id, :visitor_id, :plan_name, :plan_version, :state, :promoter_id, :model, :reason,
+            :attribution_touch_id, :placed_at, :now)
+"""
+# Line rates travel as text ('{1000,300}'), because arrays of arrays must be square.
+_ADD_LINES = """
     INSERT INTO order_lines (order_id, no, sku, quantity, amount_minor, category, rates_bps)
-    SELECT placed.id, line.no, line.sku, line.quantity, line.amount_minor, line.category, line.rates_bps ::integer[]
-    FROM placed, unnest(:nos, :skus, :quantities, :amounts, :categories, :rates)
+    SELECT :id, line.no, line.sku, line.quantity, line.amount_minor, line.category, line.rates_bps ::integer[]
+    FROM unnest(:nos, :skus, :quantities, :amounts, :categories, :rates)
          AS line (no, sku, quantity, amount_minor, category, rates_bps)
-    """
-).bindparams(
+"""
+_LINE_TYPES = (
     bindparam("nos", type_=ARRAY(SmallInteger)),
     bindparam("skus", type_=ARRAY(Text)),
     bindparam("quantities", type_=ARRAY(Integer)),
@@ -80,37 +79,41 @@ _TAKE_FROM_LINES = text(
 ).bindparams(bindparam("nos", type_=ARRAY(SmallInteger)), bindparam("amounts", type_=ARRAY(BigInteger)))
 
 
-def add_order(tx: Transaction, new: NewOrder, *, now: datetime) -> None:
-    """Insert an order with its lines. Raises IntegrityError on a taken external id."""
-    tx.execute(
-        _ADD_ORDER,
-        {
-            "id": new.id,
-            "external_id": new.external_id,
-            "buyer_id": new.buyer_id,
-            "merchant_id": new.merchant_id,
-            "currency": new.currency,
-            "goods_minor": sum(line.amount_minor for line in new.lines),
-            "shipping_minor": new.shipping_minor,
-            "touch_id": new.touch_id,
-            "visitor_id": new.visitor_id,
-            "plan_name": new.plan_name,
-            "plan_version": new.plan_version,
-            "state": "pending" if new.attribution.is_pending else "resolved",
-            "promoter_id": new.attribution.promoter_id,
-            "model": new.attribution.model,
-            "reason": new.attribution.reason.value,
-            "attribution_touch_id": new.attribution.touch_id,
-            "placed_at": new.placed_at,
-            "now": now,
-            "nos": list(range(len(new.lines))),
-            "skus": [line.sku for line in new.lines],
-            "quantities": [line.quantity for line in new.lines],
-            "amounts": [line.amount_minor for line in new.lines],
-            "categories": [line.category for line in new.lines],
-            "rates": [None if x.rates_bps is None else f"{{{','.join(map(str, x.rates_bps))}}}" for x in new.lines],
-        },
-    )
+def add_order(tx: Transaction, new: NewOrder, *, also: Sequence[Write] = (), now: datetime) -> None:
+    """Insert an order with its lines, and what goes with it in the same statement.
+
+    Raises IntegrityError on a taken external id.
+    """
+    order = {
+        "id": new.id,
+        "external_id": new.external_id,
+        "buyer_id": new.buyer_id,
+        "merchant_id": new.merchant_id,
+        "currency": new.currency,
+        "goods_minor": sum(line.amount_minor for line in new.lines),
+        "shipping_minor": new.shipping_minor,
+        "touch_id": new.touch_id,
+        "visitor_id": new.visitor_id,
+        "plan_name": new.plan_name,
+        "plan_version": new.plan_version,
+        "state": "pending" if new.attribution.is_pending else "resolved",
+        "promoter_id": new.attribution.promoter_id,
+        "model": new.attribution.model,
+        "reason": new.attribution.reason.value,
+        "attribution_touch_id": new.attribution.touch_id,
+        "placed_at": new.placed_at,
+        "now": now,
+    }
+    lines = {
+        "nos": list(range(len(new.lines))),
+        "skus": [line.sku for line in new.lines],
+        "quantities": [line.quantity for line in new.lines],
+        "amounts": [line.amount_minor for line in new.lines],
+        "categories": [line.category for line in new.lines],
+        "rates": [None if x.rates_bps is None else f"{{{','.join(map(str, x.rates_bps))}}}" for x in new.lines],
+    }
+    placed = Write("placed", _ADD_ORDER, order)
+    write_together(tx, placed, *also, Write("lined", _ADD_LINES, lines, _LINE_TYPES))
 
 
 def find_order(tx: Transaction, *, order_id: str, lock: bool = False) -> Order | None:

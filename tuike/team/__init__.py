@@ -1,8 +1,9 @@
 """The team: promoters, who invited whom, and what follows from it.
 
 A *promoter* has at most one living *inviter*; the promoters above are its *upline*, those below its *team*, both up to
-three levels. A *binding* holds from `valid_from` to `valid_to`, and what was true at an instant stays answerable. A *move*
-binds a promoter with everybody below it under another inviter; there is never a loop, whatever runs at the same time.
+three levels. A *binding* holds from `valid_from` to `valid_to`, and what was true at an instant stays answerable. A
+*move* binds a promoter with everybody below it under another inviter; there is never a loop, whatever runs at the
+same time.
 """
 
 from tuike.graph import apply_lazy, catch_up, check_drift, rebuild
@@ -49,9 +50,9 @@ __all__ = [
     "Upline",
     "apply_lazy",
     "catch_up",
-    "check_drift",
     "change_inviter",
     "change_status",
+    "check_drift",
     "create_promoter",
     "find_by_invite_code",
     "get_promoter",

@@ -18,7 +18,7 @@ class PromoterStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Promoter:
-    """Somebody who shares and invites. `inviter_id` is the present inviter; `level` is whatever the shop keeps there."""
+    """Somebody who shares and invites. `inviter_id` is the present one; `level` is whatever the shop keeps there."""
 
     id: str
     external_id: str
@@ -40,7 +40,7 @@ class Upline:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A promoter `level` steps (1–3) below another, bound since `joined_at`; `team_size` counts its own three levels."""
+    """A promoter `level` steps (1–3) below another, bound since `joined_at`; `team_size` counts its three levels."""
 
     promoter_id: str
     level: int

@@ -21,7 +21,8 @@ def decide_move(
     """Decide whether a promoter may be bound below `inviter_id` (None: below nobody).
 
     `above` are the new inviter and everybody above it, up to the top. The same inviter again is no change; another one
-    needs `force`; a loop is refused whatever `force` says. Source: contract.md, exact reading 19; domain.md, relations 1.
+    needs `force`; a loop is refused whatever `force` says. Source: contract.md, exact reading 19; domain.md,
+    relations 1.
     """
     if inviter_id == promoter_id:
         return MoveDecision(is_change=False, refusal=SelfBinding())

@@ -43,7 +43,8 @@ def create_promoter(
 ) -> Promoter:
     """Add an active promoter, bound below its inviter from `now` on if one is named.
 
-    A promoter with the external_id of a buyer is the same person. Raises ExternalIdTaken, InviteCodeTaken, InviterNotFound.
+    A promoter with the external_id of a buyer is the same person. Raises ExternalIdTaken, InviteCodeTaken,
+    InviterNotFound.
     """
     if inviter_id is not None and not _exists(tx, inviter_id):
         raise InviterNotFound
@@ -117,8 +118,9 @@ def change_inviter(
 ) -> Promoter:
     """Bind a promoter, with the whole team below it, under another inviter (None: under nobody) from `now` on.
 
-    Decided on the graph while nobody else writes to it, then journalled, then applied; binding the present inviter again
-    changes nothing. Raises PromoterNotFound, InviterNotFound, SelfBinding, AlreadyBound, BindingCycle, GraphUnavailable.
+    Decided on the graph while nobody else writes to it, then journalled, then applied; binding the present inviter
+    again changes nothing. Raises PromoterNotFound, InviterNotFound, SelfBinding, AlreadyBound, BindingCycle,
+    GraphUnavailable.
     """
     with deciding(db, graph) as tx:
         row = _get_row(tx, promoter_id)

@@ -81,8 +81,9 @@ def list_promoters(tx: Transaction, *, external_id: str | None, after: str, limi
 def set_status(tx: Transaction, promoter_id: str, status: PromoterStatus) -> str | None:
     """Set the status and return the one before it, or None when there is no such promoter."""
     query = text(
-        "UPDATE promoters SET status = :status FROM (SELECT id, status AS before FROM promoters WHERE id = :id FOR UPDATE)"
-        " AS old WHERE promoters.id = old.id RETURNING old.before"
+        "UPDATE promoters SET status = :status"
+        " FROM (SELECT id, status AS before FROM promoters WHERE id = :id FOR UPDATE) AS old"
+        " WHERE promoters.id = old.id RETURNING old.before"
     )
     return tx.execute(query, {"id": promoter_id, "status": status.value}).scalar_one_or_none()
 
@@ -133,9 +134,7 @@ def list_uplines(graph: Graph, *, promoter_ids: Sequence[str], at: int) -> list[
 
 def list_level(graph: Graph, *, promoter_id: str, level: int, after: int, window: int) -> tuple[int, list[Any]] | None:
     """Return how many seats a level has and its members in the `window` seats behind `after`, or None when unknown."""
-    rows = graph.read(
-        _LIST_LEVEL[level], promoter_id=promoter_id, after=after, window=window, seat_width=SEAT_WIDTH
-    )
+    rows = graph.read(_LIST_LEVEL[level], promoter_id=promoter_id, after=after, window=window, seat_width=SEAT_WIDTH)
     return (rows[0]["seats"], sorted(rows[0]["members"])) if rows else None
 
 

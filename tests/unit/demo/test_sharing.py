@@ -8,7 +8,15 @@ import pytest
 
 from tuike.demo.data import Basket
 from tuike.demo.people import make_people
-from tuike.demo.sharing import DEPTH_MAX, DEPTH_SHARES, make_depths, make_links, make_openings, make_touches
+from tuike.demo.sharing import (
+    DEPTH_MAX,
+    DEPTH_SHARES,
+    make_depths,
+    make_devices,
+    make_links,
+    make_openings,
+    make_touches,
+)
 from tuike.orders import LineInput
 
 START = datetime(2017, 1, 1, tzinfo=UTC)
@@ -89,6 +97,13 @@ def test_an_opening_that_led_to_a_basket_came_before_it():
     assert len(bought) == pytest.approx(180, abs=40)
     assert all(opening.at < baskets[opening.basket].placed_at for opening in bought)
     assert all(opening.buyer_id in (None, baskets[opening.basket].buyer_id) for opening in bought)
+
+
+def test_one_device_in_nineteen_has_two_users_and_none_has_more():
+    openings = make_openings(Random(1), make_baskets(3_000))
+    users = Counter(make_devices(Random(1), openings).values())
+    assert set(users.values()) == {1, 2}
+    assert list(users.values()).count(2) / len(users) == pytest.approx(0.053, abs=0.002)
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 17, 300])
