@@ -191,19 +191,21 @@ def test_a_refund_after_the_release_takes_back_every_level_from_what_is_availabl
 
 
 def test_commission_never_exceeds_what_was_paid_for_the_line(shop: Shop) -> None:
-    shop.set_plan(levels_max=3)
+    shop.set_plan(levels_max=3, order_cap_bps=6000)
     *_, low = shop.make_chain(3)
-    order = shop.sell(
-        low, make_line(7, rates_bps=[10_000, 10_000, 10_000]), make_line(10_000, sku="other"), shipping_minor=50_000
-    )
+    greedy = make_line(777, rates_bps=[5_000, 3_000, 2_000])
+    order = shop.sell(low, greedy, make_line(10_000, sku="other"), shipping_minor=50_000)
     items = shop.list_commissions(order)
-    assert [item["base_minor"] for item in items] == [10_007] * 3
-    assert [item["amount_minor"] for item in items] == [1_002, 302, 2]
-    assert any(step["code"] == "base_cap" for item in items for step in item["trace"])
+    assert [item["base_minor"] for item in items] == [10_777] * 3
+    cut = [388 * 466 // 776, 233 * 466 // 776, 155 * 466 // 776]
+    assert [item["amount_minor"] for item in items] == [cut[0] + 1_000, cut[1] + 300, cut[2]]
+    assert all("order_cap" in {step["code"] for step in item["trace"]} for item in items)
     shop.refund(order, lines=[{"sku": "other", "quantity": 1, "amount_minor": 10_000}])
-    assert sum(shop.amounts(order)) <= 7
-    shop.refund(order, lines=[{"sku": "sku-1", "quantity": 1, "amount_minor": 5}])
-    assert sum(shop.amounts(order)) <= 2
+    assert shop.amounts(order) == cut
+    shop.refund(order, lines=[{"sku": "sku-1", "quantity": 1, "amount_minor": 770}])
+    assert sum(shop.amounts(order)) <= 7 * 6_000 // 10_000
+    shop.refund(order, 7 + 50_000)
+    assert shop.amounts(order) == [0, 0, 0]
 
 
 # "No commission" returned as a silent nothing

@@ -1,6 +1,10 @@
 """The journal and the one writer: nothing answered is lost, nothing is done twice."""
 
+import os
+import signal
+import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -104,11 +108,11 @@ def test_a_join_that_commits_after_a_later_move_lands_in_the_moved_team(world):
 
 def test_many_callers_at_once_share_the_work(world):
     top = world.make_promoter()
-    turns = world.graph.inspect("graph.get_state")[0]["turn"]
+    turns = world.graph.find_state()["turn"]
     with ThreadPoolExecutor(12) as pool:
         list(pool.map(lambda _: world.make_promoter(top), range(96)))
     assert world.sizes(top) == (96, 0, 0)
-    assert world.graph.inspect("graph.get_state")[0]["turn"] - turns < 96
+    assert world.graph.find_state()["turn"] - turns < 96
 
 
 def test_writers_of_two_processes_do_not_undo_each_other(world, config):
@@ -218,3 +222,25 @@ def test_every_verb_that_records_can_be_rolled_back_without_a_trace(world):
     assert world.attribute("gone") is None
     assert world.check()["drift"] == 0
     world.make_promoter(external_id="gone")
+
+
+def test_a_graph_server_that_hangs_is_given_up_in_time(world, config, graph_server):
+    hasty = Graph(replace(config, graph_timeout_ms=1_000))
+    top = world.make_promoter()
+    assert team.list_upline(hasty, promoter_id=top) == []
+    os.kill(graph_server.process.pid, signal.SIGSTOP)
+    try:
+        began = time.monotonic()
+        with pytest.raises(GraphUnavailable):
+            team.list_upline(hasty, promoter_id=top)
+        world.now = read_clock()
+        with world.db.transaction() as tx:
+            team.create_promoter(tx, external_id="meanwhile", name="m", inviter_id=top, now=world.now)
+        team.catch_up(world.db, hasty)
+        assert time.monotonic() - began < 30
+        assert world.is_behind()
+    finally:
+        os.kill(graph_server.process.pid, signal.SIGCONT)
+    hasty.close()
+    world.catch_up()
+    assert world.sizes(top) == (1, 0, 0)

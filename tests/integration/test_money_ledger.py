@@ -158,9 +158,12 @@ def test_a_changed_amount_with_a_fitting_balance_is_found(shop):
     breaks = tamper(
         shop,
         "ledger_postings",
-        "UPDATE ledger_accounts a SET balance_minor = balance_minor + d.delta FROM (SELECT from_account_id AS id, -1 AS delta"
-        " FROM ledger_postings WHERE transaction_id = 1 AND no = 1 UNION ALL SELECT to_account_id, 1 FROM ledger_postings"
-        " WHERE transaction_id = 1 AND no = 1) d WHERE d.id = a.id",
+        """
+        UPDATE ledger_accounts a SET balance_minor = balance_minor + d.delta
+        FROM (SELECT from_account_id AS id, -1 AS delta FROM ledger_postings WHERE transaction_id = 1 AND no = 1
+              UNION ALL SELECT to_account_id, 1 FROM ledger_postings WHERE transaction_id = 1 AND no = 1) d
+        WHERE d.id = a.id
+        """,
         "UPDATE ledger_postings SET amount_minor = amount_minor + 1 WHERE transaction_id = 1 AND no = 1",
     )
     assert [one.split(" (")[0] for one in breaks] == ["Transaction 1"]
@@ -219,12 +222,16 @@ def test_a_sealed_voucher_deleted_without_a_trace_in_the_balances_is_found(shop)
     breaks = tamper(
         shop,
         "ledger_transactions",
-        "UPDATE ledger_accounts a SET balance_minor = balance_minor - d.delta FROM (SELECT account_id, sum(delta) AS delta"
-        " FROM (SELECT from_account_id AS account_id, -amount_minor AS delta FROM ledger_postings p JOIN"
-        " ledger_transactions x ON x.id = p.transaction_id WHERE x.reason = 'withdrawal.paid' UNION ALL"
-        " SELECT to_account_id, amount_minor FROM ledger_postings p JOIN ledger_transactions x ON x.id = p.transaction_id"
-        " WHERE x.reason = 'withdrawal.paid') m GROUP BY 1) d WHERE d.account_id = a.id",
-        "DELETE FROM ledger_postings WHERE transaction_id IN (SELECT id FROM ledger_transactions WHERE reason = 'withdrawal.paid')",
+        """
+        WITH gone AS (
+            DELETE FROM ledger_postings p USING ledger_transactions x
+            WHERE x.id = p.transaction_id AND x.reason = 'withdrawal.paid' RETURNING p.*)
+        UPDATE ledger_accounts a SET balance_minor = balance_minor - d.delta
+        FROM (SELECT account_id, sum(delta) AS delta
+              FROM (SELECT from_account_id AS account_id, -amount_minor AS delta FROM gone
+                    UNION ALL SELECT to_account_id, amount_minor FROM gone) m GROUP BY 1) d
+        WHERE d.account_id = a.id
+        """,
         "DELETE FROM ledger_transactions WHERE reason = 'withdrawal.paid'",
     )
     assert breaks == ["Seal 1 does not match its transactions."]
@@ -248,7 +255,8 @@ def test_postings_added_to_a_sealed_voucher_are_found(shop):
     breaks = tamper(
         shop,
         "ledger_postings",
-        "INSERT INTO ledger_postings SELECT 1, 99, from_account_id, to_account_id, 1, currency FROM ledger_postings LIMIT 1",
+        "INSERT INTO ledger_postings"
+        " SELECT 1, 99, from_account_id, to_account_id, 1, currency FROM ledger_postings LIMIT 1",
     )
     assert any(one.startswith("Transaction 1 (") for one in breaks)
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
+import structlog
 from sqlalchemy import text
 
 from tests.property.money_shop import MoneyShop, make_plan, open_money_database, wipe
@@ -29,6 +30,13 @@ class GraphAway:
 def money_database(postgres: PostgresServer) -> Iterator[Database]:
     with open_money_database(postgres, "money_reactions") as database:
         yield database
+
+
+@pytest.fixture(autouse=True)
+def quiet_log() -> Iterator[None]:
+    """Failures are logged with their traces; drawing those takes longer than the tests."""
+    with structlog.testing.capture_logs():
+        yield
 
 
 @pytest.fixture

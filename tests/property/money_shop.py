@@ -19,7 +19,7 @@ START = datetime(2026, 3, 1, 4, tzinfo=UTC)
 
 REACTIONS = {
     "order.paid": lambda tx, keys, now: commission.accrue_for_orders(tx, order_ids=keys, now=now),
-    "order.received": lambda tx, keys, now: commission.start_holding(tx, order_ids=keys),
+    "order.received": lambda tx, keys, _: commission.start_holding(tx, order_ids=keys),
     "order.refunded": lambda tx, keys, now: commission.reverse_for_orders(tx, order_ids=keys, now=now),
 }
 
@@ -63,8 +63,8 @@ def wipe(database: Database) -> None:
 
 _WIPE = (
     "SET LOCAL session_replication_role = replica",
-    "TRUNCATE outbox, orders, order_lines, refunds, commission_splits, commission_entries, withdrawals, "
-    "ledger_accounts, ledger_transactions, ledger_postings, ledger_seals, ledger_seal_marks RESTART IDENTITY",
+    """TRUNCATE outbox, orders, order_lines, refunds, commission_splits, commission_entries, withdrawals,
+       ledger_accounts, ledger_transactions, ledger_postings, ledger_seals, ledger_seal_marks RESTART IDENTITY""",
     "DELETE FROM plans WHERE version > 1",
     "DELETE FROM withdrawal_policies WHERE version > 1",
 )
@@ -109,9 +109,7 @@ class MoneyShop:
         plan = plan or make_plan()
         terms = [line if isinstance(line, tuple) else (line,) for line in lines]
         inputs = tuple(
-            LineInput(
-                term[2] if len(term) > 2 else f"sku-{no}", 1, term[0], None, term[1] if len(term) > 1 else None
-            )
+            LineInput(term[2] if len(term) > 2 else f"sku-{no}", 1, term[0], None, term[1] if len(term) > 1 else None)
             for no, term in enumerate(terms)
         )
         orders.check_lines(inputs, shipping)

@@ -86,16 +86,25 @@ class MoneyMachine(RuleBasedStateMachine):
 
     @rule(
         target=placed, chain=st.permutations(range(3)), length=st.sampled_from([0, 1, 2, 3, 3, 3]), lines=LINES,
-        shipping=st.integers(0, 9), plan=st.sampled_from(PLANS), currency=CURRENCIES, steps=st.integers(0, 4),
+        shipping=st.integers(0, 9), plan=st.sampled_from(PLANS), currency=CURRENCIES,
+        follow=st.just([]) | st.lists(st.sampled_from([*REACTIONS, "receive", "refund", "release"]), max_size=6),
     )  # fmt: skip
-    def place(self, chain, length, lines, shipping, plan, currency, steps):
-        """Place an order and let the first few things that usually follow happen."""
+    def place(self, chain, length, lines, shipping, plan, currency, follow):
+        """Place an order and perhaps let a few things follow at once, in any order."""
         people = [self.people[index] for index in chain[:length]]
         order = self.shop.place(people, lines=lines, shipping=shipping, plan=plan, currency=currency)
-        follow = (lambda: self.pay(order), lambda: self.shop.drain("order.paid"), lambda: self.receive(order, 0),
-                  lambda: self.shop.drain("order.received"))  # fmt: skip
-        for step in follow[:steps]:
-            step()
+        if follow:
+            self.pay(order)
+        acts = {
+            "receive": lambda: self.receive(order, 0),
+            "refund": lambda: self.refund(order, max(1, order.goods_minor // 7)),
+            "release": self.shop.release,
+        }
+        for step in follow:
+            if step in acts:
+                acts[step]()
+            else:
+                self.shop.drain(step)
         return order
 
     @rule(order=placed)
@@ -308,7 +317,10 @@ class MoneyMachine(RuleBasedStateMachine):
                 )
             ).all()
             withdrawals = tx.execute(
-                text("SELECT promoter_id, currency, status, sum(amount_minor)::bigint AS sum FROM withdrawals GROUP BY 1, 2, 3")
+                text(
+                    "SELECT promoter_id, currency, status, sum(amount_minor)::bigint AS sum"
+                    " FROM withdrawals GROUP BY 1, 2, 3"
+                )
             ).all()
             payable = dict(
                 tx.execute(text("SELECT currency, balance_minor FROM ledger_accounts WHERE kind = 'payable'")).all()

@@ -84,7 +84,7 @@ def test_only_active_others_within_the_plans_levels_earn(case):
 
 @given(splits())
 def test_a_level_that_is_refused_changes_no_other_levels_amount_unless_a_cap_bites(case):
-    _, chain, split = case
+    _, _, split = case
     for line in split.lines:
         if not line.is_capped:
             for level, amount in enumerate(line.amounts_minor):

@@ -173,7 +173,13 @@ class RelationsMachine(RuleBasedStateMachine):
         parent_id = None if parent is None or not self.openings else self.openings[parent % len(self.openings)].id
         with self.app.db.transaction() as tx:
             made = attribution.record_touch(
-                tx, code=person.code, buyer_id=buyer_id, visitor_id=visitor_id, parent_touch_id=parent_id, at=at, now=now
+                tx,
+                code=person.code,
+                buyer_id=buyer_id,
+                visitor_id=visitor_id,
+                parent_touch_id=parent_id,
+                at=at,
+                now=now,
             )
         self._catch_up()
         owners = {owner for owner in (buyer_id, visitor_id) if owner}

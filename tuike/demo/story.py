@@ -313,7 +313,8 @@ class Story:
     def _withdraw(self, now: datetime) -> tuple[int, list[int]]:
         """Pay out a third of the promoters, each its turn once a quarter; return how much, and who has nothing left."""
         paid_out, emptied = 0, []
-        for chunk in _chunks(range(len(self.months) % 3, len(self.promoter_ids), 3), 500):
+        turn = [number for number in self._list_earners() if number % 3 == len(self.months) % 3]
+        for chunk in _chunks(turn, 500):
             with self.app.db.transaction() as tx:
                 for number in chunk:
                     held = wallet.get_wallet(tx, promoter_id=self.promoter_ids[number])
@@ -338,6 +339,13 @@ class Story:
                     paid_out += request.amount_minor
                     emptied.append(number)
         return paid_out, emptied
+
+    def _list_earners(self) -> list[int]:
+        """Return, in the order of joining, everybody who may have earned: orders' promoters and their inviters."""
+        credited = {self.numbers[promoter_id] for promoter_id in self._credited}
+        inviters = {self.script.people[number].inviter for number in credited}
+        moved_to = set() if self.move is None else {self.move.to_inviter}
+        return sorted(number for number in credited | inviters | moved_to if number is not None)
 
     def _refund_after_payout(self, now: datetime, emptied: Sequence[int]) -> None:
         """Send back an order whose commission was paid out, of a promoter whose next commission will cover it."""

@@ -39,6 +39,7 @@ def apply_run(graph: Graph, rows: Sequence[JournalRow], *, usage: Sequence[Row] 
 
     Raises GraphUnavailable, GraphContended.
     """
+    graph.require_ready()
     with graph.transaction() as tx:
         state = tx.run("graph.take_turn")
         if not state or not state[0]["ready"]:
@@ -108,6 +109,11 @@ def seat_row(seats: Sequence[int | None]) -> Row:
     return {f"seat_{level}": seat for level, seat in enumerate(seats, start=1)}
 
 
+def create_promoters(tx: GraphTransaction, rows: Sequence[Row]) -> None:
+    """Add promoters, with their counters and seats, who are not in the graph as people."""
+    write_rows(tx, "graph.create_promoters", rows)
+
+
 def open_bindings(tx: GraphTransaction, rows: Sequence[Row]) -> None:
     """Draw the INVITED edges of some rows {inviter_id, promoter_id, binding_id, binding_no, valid_from}."""
     write_rows(tx, "graph.open_bindings", rows)
@@ -140,7 +146,7 @@ def _apply_promoters(tx: GraphTransaction, rows: Sequence[JournalRow]) -> None:
             **seat_row(seating.seats[place.promoter_id]),
         }
         (promoted if payload["external_id"] in users else created).append(properties)
-    write_rows(tx, "graph.create_promoters", created)
+    create_promoters(tx, created)
     write_rows(tx, "graph.promote_users", promoted)
     open_bindings(
         tx,

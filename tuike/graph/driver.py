@@ -6,6 +6,9 @@ What is awkward about the two servers and the driver, and where it is met:
 - Both report contention as a transient error; `Graph.transaction` leaves the retry to the writer, which decides anew.
 - A pooled connection may be stale after the server restarted: a read is tried once more on a fresh one.
 - While the server is away every call would wait for a connection; for half a second after a failure calls fail at once.
+- A server that hangs keeps its connections open, and neither the driver nor the embedded server bounds how long an answer
+  may take: the socket's read timeout does (`_limit_waiting`). Reads and writes have drivers of their own, because a large
+  move may rightly take longer than any read.
 """
 
 import threading
@@ -15,7 +18,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import structlog
-from neo4j import READ_ACCESS, WRITE_ACCESS, GraphDatabase, Query, Transaction
+from neo4j import READ_ACCESS, WRITE_ACCESS, Driver, GraphDatabase, Query, Transaction
 from neo4j.exceptions import DriverError, Neo4jError, SessionExpired, TransientError
 
 from tuike.config import Config
@@ -29,6 +32,7 @@ READY_SECONDS = 1.0
 """How long a process trusts that the graph is whole; a rebuild waits longer than this before it wipes anything."""
 
 _REST_SECONDS = 0.5
+_WRITE_SECONDS = 120.0
 _FETCH_SIZE = 10_000
 
 
@@ -38,7 +42,7 @@ class GraphNotReady(GraphUnavailable):
     message = "The graph is being rebuilt from the journal. Nothing was changed; try again later."
 
 
-class GraphContended(Exception):
+class GraphContended(GraphUnavailable):
     """Another writer got in the way; the same work may be tried again at once."""
 
 
@@ -76,25 +80,15 @@ class Graph:
         self._down_until = 0.0
         self._ready_until = 0.0
         self._ready_lock = threading.Lock()
-        self._driver = GraphDatabase.driver(
-            config.neo4j_uri,
-            auth=(config.neo4j_user, config.neo4j_password) if config.neo4j_user else None,
-            connection_timeout=min(seconds, 3.0),
-            connection_acquisition_timeout=seconds,
-            connection_write_timeout=seconds,
-            max_connection_pool_size=64,
-            max_transaction_retry_time=0,
-            keep_alive=True,
-            notifications_min_severity="OFF",
-            user_agent="tuike/0.1",
-        )
+        self._reader = _open_driver(config, connect_seconds=seconds, answer_seconds=seconds)
+        self._writer = _open_driver(config, connect_seconds=seconds, answer_seconds=max(seconds, _WRITE_SECONDS))
 
     def read(self, name: str, **params: Any) -> list[dict[str, Any]]:
         """Run a reading statement in one round trip and return its records.
 
         Raises GraphUnavailable, also while the graph's content is missing or being rebuilt.
         """
-        self._refuse_unless_ready()
+        self.require_ready()
         return self.inspect(name, **params)
 
     def inspect(self, name: str, **params: Any) -> list[dict[str, Any]]:
@@ -106,7 +100,7 @@ class Graph:
 
     def write(self, name: str, **params: Any) -> list[dict[str, Any]]:
         """Run one writing statement in its own transaction and return its records."""
-        return self._run(self._query(self.library.get(name)), params, access=WRITE_ACCESS, attempts=1)
+        return self._run(Query(self.library.get(name).text), params, access=WRITE_ACCESS, attempts=1)
 
     def run_schema(self, text: str) -> list[dict[str, Any]]:
         """Run one statement of a migration; its text comes from a file of ours, never from a caller."""
@@ -121,13 +115,23 @@ class Graph:
         self._refuse_while_down()
         with (
             self._translate(),
-            self._driver.session(
+            self._writer.session(
                 database=self._database, default_access_mode=WRITE_ACCESS, fetch_size=_FETCH_SIZE
             ) as session,
-            session.begin_transaction(timeout=max(self._timeout_seconds, 600.0)) as transaction,
+            session.begin_transaction(timeout=max(self._timeout_seconds, _WRITE_SECONDS)) as transaction,
         ):
             yield GraphTransaction(transaction, self.library)
             transaction.commit()
+
+    def find_state(self) -> dict[str, Any] | None:
+        """Return {ready, turn} of the graph's content, or None when not even that is there."""
+        rows = self.inspect("graph.get_state")
+        return rows[0] if rows else None
+
+    def set_ready(self, ready: bool) -> None:
+        """Say whether the graph's content may be believed; other processes notice within READY_SECONDS."""
+        self.write("graph.set_ready", ready=ready)
+        self._ready_until = 0.0
 
     def check(self) -> bool:
         """Tell whether the server answers a query now. Never raises for a server that is down."""
@@ -142,7 +146,8 @@ class Graph:
 
     def close(self) -> None:
         """Close every pooled connection."""
-        self._driver.close()
+        self._reader.close()
+        self._writer.close()
 
     def _query(self, statement: Statement) -> Query:
         query = self._queries.get(statement.name)
@@ -153,11 +158,12 @@ class Graph:
 
     def _run(self, query: Query, params: dict[str, Any], *, access: str, attempts: int) -> list[dict[str, Any]]:
         self._refuse_while_down()
+        driver = self._reader if access == READ_ACCESS else self._writer
         with self._translate():
             while True:
                 attempts -= 1
                 try:
-                    with self._driver.session(
+                    with driver.session(
                         database=self._database, default_access_mode=access, fetch_size=_FETCH_SIZE
                     ) as session:
                         result = session.run(query, params)
@@ -171,15 +177,16 @@ class Graph:
         if time.monotonic() < self._down_until:
             raise GraphUnavailable
 
-    def _refuse_unless_ready(self) -> None:
+    def require_ready(self) -> None:
+        """Raise GraphUnavailable unless the graph's content may be believed; looks at most once a second."""
         if time.monotonic() < self._ready_until:
             return
         with self._ready_lock:
             asked = time.monotonic()
             if asked < self._ready_until:
                 return
-            rows = self.inspect("graph.get_state")
-            if not rows or not rows[0]["ready"]:
+            state = self.find_state()
+            if state is None or not state["ready"]:
                 raise GraphNotReady
             self._ready_until = asked + READY_SECONDS
 
@@ -208,10 +215,40 @@ class Graph:
         return GraphUnavailable()
 
 
+def _open_driver(config: Config, *, connect_seconds: float, answer_seconds: float) -> Driver:
+    driver = GraphDatabase.driver(
+        config.neo4j_uri,
+        auth=(config.neo4j_user, config.neo4j_password) if config.neo4j_user else None,
+        connection_timeout=min(connect_seconds, 3.0),
+        connection_acquisition_timeout=connect_seconds,
+        connection_write_timeout=connect_seconds,
+        max_connection_pool_size=64,
+        max_transaction_retry_time=0,
+        keep_alive=True,
+        notifications_min_severity="OFF",
+        user_agent="tuike/0.1",
+    )
+    _limit_waiting(driver, answer_seconds)
+    return driver
+
+
+def _limit_waiting(driver: Driver, seconds: float) -> None:
+    """Bound how long any answer may take. The driver offers no setting for it, so its pool's opener is wrapped."""
+    pool = driver._pool  # noqa: SLF001
+    opener = pool.opener
+
+    def open_limited(*args: Any, **kwargs: Any) -> Any:
+        connection = opener(*args, **kwargs)
+        connection.socket.set_read_timeout(seconds)
+        return connection
+
+    pool.opener = open_limited
+
+
 def _means_down(error: Neo4jError) -> bool:
     code = error.code or ""
     return (
-        code.startswith(("Neo.ClientError.Security.", "Neo.ClientError.Database.", "Neo.DatabaseError.Database."))
+        code.startswith(("Neo.ClientError.Security.", "Neo.ClientError.Database.", "Neo.DatabaseError."))
         or "TransactionTimedOut" in code
         or "TransactionTerminated" in code
         or "NotALeader" in code

@@ -1,14 +1,22 @@
 """Throws the graph away and builds it again from the journal."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import structlog
 from sqlalchemy import text
 
 from tuike.db import Database, Transaction
 from tuike.graph import journal
-from tuike.graph.applying import Row, apply_kinds, apply_usage, open_bindings, seat_row, write_rows
+from tuike.graph.applying import (
+    Row,
+    apply_kinds,
+    apply_usage,
+    create_promoters,
+    open_bindings,
+    seat_row,
+    write_rows,
+)
 from tuike.graph.driver import READY_SECONDS, Graph
 from tuike.graph.expected import Forest, Progress, read_forest
 from tuike.graph.migrations import apply_schema, drop_schema
@@ -31,8 +39,7 @@ def rebuild(db: Database, graph: Graph, progress: Progress | None = None) -> dic
     with writing(db, graph) as tx:
         # Held for minutes: the work between two statements here is done by the graph.
         tx.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
-        graph.write("graph.set_ready", ready=False)
-        graph.forget_readiness()
+        graph.set_ready(False)
         counts = journal.count_applied(tx)
         tree = sum(counts.get(kind, 0) for kind in ("promoter", "binding", "status"))
         forest = read_forest(tx, total=tree, progress=tell)
@@ -44,8 +51,7 @@ def rebuild(db: Database, graph: Graph, progress: Progress | None = None) -> dic
         _write_bindings(graph, forest, tell)
         _write_facts(tx, graph, counts, tell)
         _write_usage(tx, graph, counts, tell)
-        graph.write("graph.set_ready", ready=True)
-        graph.forget_readiness()
+        graph.set_ready(True)
     catch_up(db, graph)
     log.info("graph.rebuilt", **counts)
     return counts
@@ -79,7 +85,8 @@ def _write_promoters(graph: Graph, forest: Forest, tell: Progress) -> None:
                 # Seats are given out without gaps here, so as many are taken as there are members.
                 row[f"team_{level}"] = row[f"seats_{level}"] = size[place]
             rows.append(row)
-        _write(graph, "graph.create_promoters", rows)
+        with graph.transaction() as tx:
+            create_promoters(tx, rows)
         tell("promoters", page.stop, len(forest))
 
 
@@ -111,7 +118,8 @@ def _write_bindings(graph: Graph, forest: Forest, tell: Progress) -> None:
             }
             for binding in forest.closed[page.start : page.stop]
         ]
-        _write(graph, "graph.create_closed_bindings", closed)
+        with graph.transaction() as tx:
+            write_rows(tx, "graph.create_closed_bindings", closed)
         tell("closed bindings", page.stop, len(forest.closed))
 
 
@@ -133,11 +141,6 @@ def _write_usage(tx: Transaction, graph: Graph, counts: dict[str, int], tell: Pr
             apply_usage(graph_tx, usage)
         done += sum(use["times"] for use in usage)
         tell("identifiers", done, counts["identifier"])
-
-
-def _write(graph: Graph, name: str, rows: Sequence[Row]) -> None:
-    with graph.transaction() as tx:
-        write_rows(tx, name, rows)
 
 
 def _pages(total: int) -> Iterator[range]:

@@ -10,12 +10,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import structlog
+from neo4j.exceptions import Neo4jError
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
 from tuike.db import Database, Transaction
 from tuike.graph import journal
-from tuike.graph.applying import Row, apply_run, split_runs
+from tuike.graph.applying import GraphDamaged, Row, apply_run, split_runs
 from tuike.graph.driver import Graph, GraphContended, GraphNotReady
 from tuike.graph.journal import JournalRow
 from tuike.shared.errors import GraphUnavailable
@@ -143,12 +144,12 @@ def _confirm(tx: Transaction, graph: Graph) -> None:
     A graph that nobody wrote to while the journal has applied rows was lost: it is marked as not ready, so that
     nothing is believed of it until a rebuild. Raises GraphUnavailable.
     """
-    state = graph.inspect("graph.get_state")
-    if not state:
+    state = graph.find_state()
+    if state is None:
         raise GraphNotReady
-    if state[0]["ready"] and state[0]["turn"] == 0 and journal.has_applied(tx):
+    if state["ready"] and state["turn"] == 0 and journal.has_applied(tx):
         log.error("graph.lost")
-        graph.write("graph.set_ready", ready=False)
+        graph.set_ready(False)
         raise GraphNotReady
     graph.confirmed = True
 
@@ -160,4 +161,8 @@ def _apply_retrying(graph: Graph, run: Sequence[JournalRow], *, usage: Sequence[
         except GraphContended as error:
             log.info("graph.contended", attempt=attempt, error=str(error)[:200])
             time.sleep(0.01 * 2**attempt)
+        except Neo4jError as error:
+            # Decided rows cannot be refused: the graph is not what the journal made it, or a statement is wrong.
+            log.exception("graph.apply_failed", seqs=[row.seq for row in run][:20])
+            raise GraphDamaged from error
     raise GraphUnavailable("The graph is too busy. Nothing was changed; try again.")

@@ -82,7 +82,7 @@ def set_status(tx: Transaction, promoter_id: str, status: PromoterStatus) -> str
     """Set the status and return the one before it, or None when there is no such promoter."""
     query = text(
         "UPDATE promoters SET status = :status"
-        " FROM (SELECT id, status AS before FROM promoters WHERE id = :id FOR UPDATE) AS old"
+        " FROM (SELECT id, status AS before FROM promoters WHERE id = :id FOR NO KEY UPDATE) AS old"
         " WHERE promoters.id = old.id RETURNING old.before"
     )
     return tx.execute(query, {"id": promoter_id, "status": status.value}).scalar_one_or_none()
@@ -106,16 +106,17 @@ class Standing:
 
 def find_standing(graph: Graph, *, promoter_id: str, inviter_id: str | None) -> Standing | None:
     """Read all that a move is decided from: one round trip unless the new inviter stands more than 256 steps deep."""
-    rows = graph.read("team.get_standing", promoter_id=promoter_id, inviter_id=inviter_id or "")
-    if not rows:
-        return None
-    row, above = rows[0], list(rows[0]["above"])
-    while len(above) % _WALK == 1 and len(above) > 1 and promoter_id not in above:
-        farther = graph.read("team.get_standing", promoter_id=promoter_id, inviter_id=above[-1])[0]["above"]
-        above.extend(farther[1:])
-        if len(farther) <= _WALK:
-            break
-    return Standing(row["inviter_id"], row["since"], (row["team_1"], row["team_2"], row["team_3"]), above)
+    above: list[str] = []
+    walked_from = inviter_id or ""
+    while True:
+        rows = graph.read("team.get_standing", promoter_id=promoter_id, inviter_id=walked_from)
+        if not rows:
+            return None
+        row = rows[0]
+        above += row["above"][1:] if above else row["above"]
+        if len(row["above"]) <= _WALK or promoter_id in above:
+            return Standing(row["inviter_id"], row["since"], (row["team_1"], row["team_2"], row["team_3"]), above)
+        walked_from = above[-1]
 
 
 def list_upline(graph: Graph, *, promoter_id: str, at: int) -> list[dict[str, Any]] | None:

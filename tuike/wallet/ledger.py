@@ -40,14 +40,15 @@ _STAGE = text(
     bindparam("amounts", type_=ARRAY(BigInteger)),
 )
 
+# Accounts are looked up one by one, by index, however many there are: a join here tempts the planner to read them all.
 # An address ends in its kind, and its owner is what stands between ("promoter:{id}:debt"; "world" owns itself).
 _OPEN_ACCOUNTS = """
     INSERT INTO ledger_accounts (address, currency, kind, owner)
     SELECT address, currency, regexp_replace(address, '^.*:', ''),
            CASE WHEN address LIKE '%:%:%' THEN split_part(address, ':', 2) ELSE split_part(address, ':', 1) END
     FROM ({addresses}) AS wanted (address, currency)
-    WHERE NOT EXISTS (SELECT 1 FROM ledger_accounts a
-                      WHERE a.address = wanted.address AND a.currency = wanted.currency)
+    WHERE (SELECT a.id FROM ledger_accounts a
+           WHERE a.address = wanted.address AND a.currency = wanted.currency) IS NULL
     ORDER BY address
     ON CONFLICT (address, currency) DO NOTHING
 """
@@ -70,7 +71,6 @@ _LOCK_NAMED = text(
     """
 ).bindparams(bindparam("addresses", type_=ARRAY(Text)), bindparam("currencies", type_=ARRAY(Text)))
 
-# Accounts are looked up one by one, by index, however many there are: a join here tempts the planner to read them all.
 _BOOK = text(
     """
     WITH resolved AS MATERIALIZED (

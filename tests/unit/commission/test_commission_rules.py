@@ -1,6 +1,7 @@
 """The split of an order and what a refund takes back of it."""
 
 from datetime import UTC, datetime
+from itertools import pairwise
 
 import pytest
 
@@ -18,7 +19,8 @@ from tuike.commission.rules import LEVELS_CEILING, decide_left, decide_reversed
 
 
 def make_plan(*, levels=3, rates=(1000, 300, 100), cap=None, self_purchase=False):
-    return Plan("default", 7, datetime(1970, 1, 1, tzinfo=UTC), levels, rates, 7, 30, "last", "paid", self_purchase, cap)
+    since = datetime(1970, 1, 1, tzinfo=UTC)
+    return Plan("default", 7, since, levels, rates, 7, 30, "last", "paid", self_purchase, cap)
 
 
 def make_chain(length=3, *, inactive=(), buyer=None):
@@ -252,7 +254,7 @@ def test_partial_refunds_that_add_up_to_the_whole_leave_exactly_nothing():
     assert decide_reversed(decision, [999, 333, 7]) == decision.amounts_minor
     seen = [decide_reversed(decision, [part, min(part, 333), min(part, 7)]) for part in range(1000)]
     assert seen[0] == (0, 0, 0)
-    assert all(a <= b for one, two in zip(seen, seen[1:], strict=False) for a, b in zip(one, two, strict=True))
+    assert all(a <= b for one, two in pairwise(seen) for a, b in zip(one, two, strict=True))
 
 
 def test_a_refund_of_one_line_leaves_the_others_commission_alone():

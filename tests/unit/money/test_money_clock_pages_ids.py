@@ -84,7 +84,9 @@ def test_ids_say_what_they_name_and_sort_by_time():
     assert [one[4:14] for one in made] == sorted(one[4:14] for one in made)
 
 
-@pytest.mark.parametrize("text", ["", "ord", "ord_", "ord_" + "0" * 25, "ord_" + "0" * 27, "ord_" + "é" * 26, "prm_" + "0" * 26])
+@pytest.mark.parametrize(
+    "text", ["", "ord", "ord_", "ord_" + "0" * 25, "ord_" + "0" * 27, "ord_é" + "0" * 25, "prm_" + "0" * 26]
+)
 def test_what_is_not_shaped_like_an_order_id_is_none(text):
     assert not ids.is_id("order", text)
 
