@@ -1,5 +1,8 @@
 """The REST API: one file per capability with shapes on top and routes below; no logic of its own."""
 
+from collections.abc import Callable
+from typing import Any
+
 from flask import Flask
 
 from api import commissions, links, orders, promoters, wallets
@@ -21,9 +24,17 @@ CAPABILITIES: tuple[Routes, ...] = (
 )
 
 
+class SyncFlask(Flask):
+    """Flask that does not look, at every call of every function of every request, whether it is a coroutine."""
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """Return the function as it is: there is no coroutine here."""
+        return func
+
+
 def create_app(app: App) -> Flask:
     """Return the WSGI application that serves `app`'s parts."""
-    flask = Flask(__name__, static_folder=None)
+    flask = SyncFlask(__name__, static_folder=None)
     flask.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     flask.url_map.merge_slashes = False
     flask.url_map.converters["id"] = IdConverter

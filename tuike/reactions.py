@@ -15,7 +15,7 @@ from tuike import checkout, commission
 from tuike.db import Database, Transaction, outbox
 from tuike.graph import Graph
 from tuike.shared import clock
-from tuike.shared.errors import PostgresUnavailable
+from tuike.shared.errors import GraphUnavailable, PostgresUnavailable
 
 log = structlog.get_logger()
 
@@ -69,6 +69,8 @@ def drain(db: Database, graph: Graph, *, topic: str, deadline: datetime | None =
             count = _take_batch(db, graph, topic, reaction, now)
         except PostgresUnavailable:
             raise
+        except GraphUnavailable:
+            break  # no other event of this topic would fare better; all stay due
         except Exception:
             log.warning("outbox.batch_failed", topic=topic, exc_info=reaction.batch > 1)
             count = _take_singly(db, graph, topic, reaction, now)

@@ -7,4 +7,4 @@
 // sample:  {"ids": ["c0de"]}
 UNWIND $ids AS id
 MATCH (link:Link {code: id})
-RETURN collect([id, [(promoter:User)-[:SHARED]->(link) | promoter.promoter_id]]) AS found
+RETURN collect([id, [(link)<-[:SHARED]-(promoter:User) | promoter.promoter_id]]) AS found

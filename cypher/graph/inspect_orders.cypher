@@ -8,6 +8,6 @@
 UNWIND $ids AS id
 MATCH (placed:Order {id: id})
 RETURN collect([id, placed.placed_at,
-  [(buyer:User)-[:PLACED]->(placed) | buyer.id],
+  [(placed)<-[:PLACED]-(buyer:User) | buyer.id],
   [(placed)-[credit:CREDITED_TO]->(promoter:User) | [promoter.promoter_id, credit.model, credit.reason]]
 ]) AS found

@@ -11,8 +11,8 @@ RETURN collect([id,
   [promoter.id, promoter.promoter_no, promoter.binding_no, promoter.joined_at, promoter.status],
   [promoter.team_1, promoter.team_2, promoter.team_3, promoter.seats_1, promoter.seats_2, promoter.seats_3],
   [promoter.seat_1, promoter.seat_2, promoter.seat_3],
-  [(inviter:User)-[binding:INVITED]->(promoter) |
+  [(promoter)<-[binding:INVITED]-(inviter:User) |
     [inviter.promoter_id, binding.binding_id, binding.binding_no, binding.valid_from]],
-  [(inviter:User)-[binding:INVITED_UNTIL]->(promoter) |
+  [(promoter)<-[binding:INVITED_UNTIL]-(inviter:User) |
     [inviter.promoter_id, binding.binding_id, binding.binding_no, binding.valid_from, binding.valid_to]]
 ]) AS found

@@ -10,6 +10,6 @@ MATCH (touch:Touch {id: id})
 RETURN collect([id, [touch.at, touch.no, touch.depth],
   [(touch)-[:OPENED]->(link:Link) | link.code],
   [(touch)-[:FOLLOWED]->(parent:Touch) | parent.id],
-  [(user:User)-[:MADE]->(touch) | user.id],
-  [(visitor:Visitor)-[:MADE]->(touch) | visitor.id]
+  [(touch)<-[:MADE]-(user:User) | user.id],
+  [(touch)<-[:MADE]-(visitor:Visitor) | visitor.id]
 ]) AS found

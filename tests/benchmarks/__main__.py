@@ -56,7 +56,7 @@ def _measure(scratch: Path, wanted: tuple[str, ...]) -> list[Row]:
 def _measure_stack(directory: Path, wanted: tuple[str, ...]) -> list[Row]:
     say("starting the stack")
     rows: list[Row] = []
-    with start_stack(directory, environ={"TUIKE_LOG_LEVEL": "WARNING"}) as stack:
+    with start_stack(directory) as stack:
         note = DataDirectory(directory).read_note()
         assert note is not None
         key = stack.create_key("operator")

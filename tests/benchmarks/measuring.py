@@ -88,4 +88,5 @@ def run_threads(work: Callable[[int], None], count: int) -> float:
 
 def say(text: str) -> None:
     """Tell on stderr what is being done."""
-    print(f"  … {text}", file=sys.stderr, flush=True)
+    sys.stderr.write(f"  … {text}\n")
+    sys.stderr.flush()

@@ -20,6 +20,7 @@ PLACED = 1_000
 CLIENTS = 4
 ORDERS_VARIABLE = "TUIKE_BENCH_ORDERS"
 DEFAULT_ORDERS = 50_000
+LONGEST_S = 300
 WARM_UP_ORDERS = 2_000
 GROWTH_MB = 50
 _PARTS = {"api": "API", "worker": "worker"}
@@ -28,14 +29,15 @@ _PARTS = {"api": "API", "worker": "worker"}
 class Shop:
     """Buyers who opened a share link of a promoter with an inviter above, and what they order."""
 
-    def __init__(self, client: Client, *, buyers: int) -> None:
+    def __init__(self, client: Client, name: str, *, buyers: int) -> None:
+        self._name = name
         self._numbers = itertools.count(1)
-        top = client.post("/promoters", {"external_id": "placing-top", "name": "Top"})
+        top = client.post("/promoters", {"external_id": f"{name}-top", "name": "Top"})
         promoter = client.post(
-            "/promoters", {"external_id": "placing-promoter", "name": "Promoter", "inviter_id": top["id"]}
+            "/promoters", {"external_id": f"{name}-promoter", "name": "Promoter", "inviter_id": top["id"]}
         )
         link = client.post("/links", {"promoter_id": promoter["id"], "target": {"type": "shop"}})
-        self.buyers = [f"placing-buyer-{number}" for number in range(buyers)]
+        self.buyers = [f"{name}-buyer-{number}" for number in range(buyers)]
         for buyer in self.buyers:
             client.post("/touches", {"code": link["code"], "buyer_id": buyer})
         self.promoter_id = promoter["id"]
@@ -47,7 +49,7 @@ class Shop:
         order = client.post(
             "/orders",
             {
-                "external_id": f"placing-{number}",
+                "external_id": f"{self._name}-{number}",
                 "buyer_id": self.buyers[number % len(self.buyers)],
                 "placed_at": now,
                 "shipping_minor": 800,
@@ -59,7 +61,7 @@ class Shop:
         )
         assert order["attribution"]["promoter_id"] == self.promoter_id, order
         if pay:
-            payment = {"payment_id": f"placing-{number}", "paid_at": now, "amount_minor": 25600}
+            payment = {"payment_id": f"{self._name}-{number}", "paid_at": now, "amount_minor": 25600}
             client.post(f"/orders/{order['id']}/payment", payment, status=200)
 
 
@@ -67,7 +69,7 @@ def measure_latency(stack: Stack, app: App, key: str) -> list[Row]:
     """Return the row of one placement."""
     say("placing single orders")
     client = Client(stack.url, key)
-    shop = Shop(client, buyers=200)
+    shop = Shop(client, "placing", buyers=200)
     with psycopg.connect(app.config.database_url, autocommit=True) as connection:
 
         def commit_nothing() -> None:
@@ -88,9 +90,8 @@ def measure_latency(stack: Stack, app: App, key: str) -> list[Row]:
 
 def measure_memory(stack: Stack, key: str) -> list[Row]:
     """Return a row for the API and one for the worker: how much larger they are after many orders, in MB."""
-    count = int(os.environ.get(ORDERS_VARIABLE, DEFAULT_ORDERS))
     clients = [Client(stack.url, key) for _ in range(CLIENTS)]
-    shop = Shop(clients[0], buyers=1_000)
+    shop = Shop(clients[0], "memory", buyers=1_000)
 
     def place_many(number: int, orders: int) -> None:
         for _ in range(orders // CLIENTS):
@@ -100,7 +101,8 @@ def measure_memory(stack: Stack, key: str) -> list[Row]:
         return orders / run_threads(lambda number: place_many(number, orders), CLIENTS)
 
     say(f"placing and paying {WARM_UP_ORDERS:,} orders to warm up")
-    run(WARM_UP_ORDERS)
+    rate = run(WARM_UP_ORDERS)
+    count = _choose_count(rate)
     _wait_until_quiet(stack)
     before = {part: _resident_mb(stack, part) for part in _PARTS}
     say(f"placing and paying {count:,} orders")
@@ -121,6 +123,14 @@ def measure_memory(stack: Stack, key: str) -> list[Row]:
     for client in clients:
         client.close()
     return rows
+
+
+def _choose_count(rate: float) -> int:
+    """Return how many orders to place: what the variable says, else as many of the usual number as the time allows."""
+    if ORDERS_VARIABLE in os.environ:
+        return int(os.environ[ORDERS_VARIABLE])
+    affordable = int(rate * LONGEST_S) // 1_000 * 1_000
+    return max(1_000, min(DEFAULT_ORDERS, affordable))
 
 
 def _resident_mb(stack: Stack, part: str) -> float:

@@ -130,7 +130,8 @@ def measure_joining(stack: Stack, key: str) -> list[Row]:
         def work(place: int, counts: list[int] = counts) -> None:
             counts[place] = join_below_hot(place)
 
-        many = sum(counts) / seconds if (seconds := run_threads(work, JOIN_CLIENTS)) else 0.0
+        seconds = run_threads(work, JOIN_CLIENTS)
+        many = sum(counts) / seconds
         begun, joined = time.perf_counter(), 0
         while time.perf_counter() - begun < JOIN_SECONDS:
             join(clients[0], next(turn))
