@@ -18,7 +18,7 @@ from schemathesis.specs.openapi.checks import (
 
 from tests.e2e.shops import Shop, ago, make_line
 
-EXAMPLES = 40
+EXAMPLES = 25
 CHECKS = (not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance)
 
 

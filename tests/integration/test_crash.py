@@ -13,7 +13,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -215,15 +215,23 @@ class Crashing:
             self.start()
         else:
             part, _, child = victim.partition(" ")
-            pid = self.stack.read_note()["parts"][part]
-            if child:
-                pid = self.chosen.choice(psutil.Process(pid).children(recursive=True)).pid
-            os.kill(pid, signal.SIGKILL)
+            os.kill(self._find_child(part) if child else self.stack.read_note()["parts"][part], signal.SIGKILL)
             time.sleep(0.3)
         end = time.monotonic() + PATIENCE_S
         while not self._is_up():
             assert time.monotonic() < end, f"the stack did not come back within {PATIENCE_S} s"
             time.sleep(0.2)
+
+    def _find_child(self, part: str) -> int:
+        """Return the pid of one of the processes that a part runs, which may have only just started."""
+        end = time.monotonic() + PATIENCE_S
+        while time.monotonic() < end:
+            with suppress(psutil.NoSuchProcess):
+                children = psutil.Process(self.stack.read_note()["parts"][part]).children(recursive=True)
+                if children:
+                    return int(self.chosen.choice(children).pid)
+            time.sleep(0.1)
+        raise AssertionError(f"the {part} runs no processes of its own")
 
     def _is_up(self) -> bool:
         try:

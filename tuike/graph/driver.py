@@ -5,10 +5,10 @@ What is awkward about the two servers and the driver, and where it is met:
 - The embedded server answers `{id: null}` with a scan of the whole label; absent ids are sent as `""` (never an id).
 - Both report contention as a transient error; `Graph.transaction` leaves the retry to the writer, which decides anew.
 - A pooled connection may be stale after the server restarted: a read is tried once more on a fresh one.
-- While the server is away every call would wait for a connection; for half a second after a failure calls fail at once.
-- A server that hangs keeps its connections open, and neither the driver nor the embedded server bounds how long an answer
-  may take: the socket's read timeout does (`_limit_waiting`). Reads and writes have drivers of their own, because a large
-  move may rightly take longer than any read.
+- While the server is away every call would wait for a connection; for half a second after a failure all fail at once.
+- A server that hangs keeps its connections open, and neither the driver nor the embedded server bounds how long an
+  answer may take: the socket's read timeout does (`_limit_waiting`). Reads and writes have drivers of their own,
+  because a large move may rightly take longer than any read.
 """
 
 import threading
@@ -89,22 +89,21 @@ class Graph:
         Raises GraphUnavailable, also while the graph's content is missing or being rebuilt.
         """
         self.require_ready()
-        return self.inspect(name, **params)
+        return self._read_now(name, params)
 
     def inspect(self, name: str, **params: Any) -> list[dict[str, Any]]:
-        """Run a reading statement whatever state the content is in: for the writer, the check and the rebuild."""
-        statement = self.library.get(name)
-        if statement.mode != "read":
-            raise ValueError(f"{name} is not a reading statement")
-        return self._run(self._query(statement), params, access=READ_ACCESS, attempts=2)
+        """Run a reading statement of maintenance, whatever state the content is in and however long it takes."""
+        query = Query(self._get_reading(name).text)
+        return self._run(self._writer, query, params, access=READ_ACCESS, attempts=2)
 
     def write(self, name: str, **params: Any) -> list[dict[str, Any]]:
         """Run one writing statement in its own transaction and return its records."""
-        return self._run(Query(self.library.get(name).text), params, access=WRITE_ACCESS, attempts=1)
+        query = Query(self.library.get(name).text)
+        return self._run(self._writer, query, params, access=WRITE_ACCESS, attempts=1)
 
     def run_schema(self, text: str) -> list[dict[str, Any]]:
         """Run one statement of a migration; its text comes from a file of ours, never from a caller."""
-        return self._run(Query(text), {}, access=WRITE_ACCESS, attempts=1)
+        return self._run(self._writer, Query(text), {}, access=WRITE_ACCESS, attempts=1)
 
     @contextmanager
     def transaction(self) -> Iterator[GraphTransaction]:
@@ -125,7 +124,7 @@ class Graph:
 
     def find_state(self) -> dict[str, Any] | None:
         """Return {ready, turn} of the graph's content, or None when not even that is there."""
-        rows = self.inspect("graph.get_state")
+        rows = self._read_now("graph.get_state", {})
         return rows[0] if rows else None
 
     def set_ready(self, ready: bool) -> None:
@@ -136,7 +135,7 @@ class Graph:
     def check(self) -> bool:
         """Tell whether the server answers a query now. Never raises for a server that is down."""
         try:
-            return self._run(Query("RETURN 1 AS one"), {}, access=READ_ACCESS, attempts=2) == [{"one": 1}]
+            return self._run(self._reader, Query("RETURN 1 AS one"), {}, access=READ_ACCESS, attempts=2) == [{"one": 1}]
         except GraphUnavailable:
             return False
 
@@ -149,16 +148,22 @@ class Graph:
         self._reader.close()
         self._writer.close()
 
-    def _query(self, statement: Statement) -> Query:
-        query = self._queries.get(statement.name)
+    def _read_now(self, name: str, params: dict[str, Any]) -> list[dict[str, Any]]:
+        query = self._queries.get(name)
         if query is None:
-            query = Query(statement.text, timeout=self._timeout_seconds)
-            self._queries[statement.name] = query
-        return query
+            query = self._queries[name] = Query(self._get_reading(name).text, timeout=self._timeout_seconds)
+        return self._run(self._reader, query, params, access=READ_ACCESS, attempts=2)
 
-    def _run(self, query: Query, params: dict[str, Any], *, access: str, attempts: int) -> list[dict[str, Any]]:
+    def _get_reading(self, name: str) -> Statement:
+        statement = self.library.get(name)
+        if statement.mode != "read":
+            raise ValueError(f"{name} is not a reading statement")
+        return statement
+
+    def _run(
+        self, driver: Driver, query: Query, params: dict[str, Any], *, access: str, attempts: int
+    ) -> list[dict[str, Any]]:
         self._refuse_while_down()
-        driver = self._reader if access == READ_ACCESS else self._writer
         with self._translate():
             while True:
                 attempts -= 1
