@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tuike.embedded import find_free_port
+from tuike.embedded import find_free_port, processes
 
 
 @dataclass
@@ -65,7 +65,9 @@ def start_stack(
     directory: Path, *, port: int | None = None, environ: Mapping[str, str] | None = None, patience: float = 90
 ) -> Iterator[Stack]:
     """Run `tuike up` on `directory` for the length of a block; `port` None takes a free one."""
-    command = [sys.executable, "-m", "tuike.cli", "up", "--data-dir", str(directory),
+    # On a leash, so that a test run that is killed takes its stacks along.
+    leash = [sys.executable, "-I", "-S", str(processes.LEASH), str(os.getpid()), str(int(signal.SIGTERM)), "-"]
+    command = [*leash, sys.executable, "-m", "tuike.cli", "up", "--data-dir", str(directory),
                "--port", str(port or find_free_port())]  # fmt: skip
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True,
