@@ -53,11 +53,12 @@ def _make_pgmq_options(postgres_url: str) -> dict[str, Any]:
         "visibility_timeout": VISIBILITY_TIMEOUT_S,
         "pool_size": 2,
         "pool_timeout": 5,
-        # Wake by NOTIFY; otherwise look once in a while. No reads that wait in the server: they wait queue by queue.
-        "use_notify": True,
-        "notify_throttle_interval_ms": 0,
+        # Look for messages; do not be woken by NOTIFY: every process that opens a channel would LISTEN, and one that
+        # only sends (the scheduler) never reads, until its full socket blocks the backend and with it DROP DATABASE.
+        "use_notify": False,
+        # No reads that wait in the server: they wait queue by queue.
         "wait_time_seconds": 0,
-        "polling_interval": 2,
+        "polling_interval": 0.25,
     }
 
 
