@@ -214,10 +214,10 @@ def list_upline(graph: Graph, *, promoter_id: str, at: datetime | None = None) -
 
     Raises PromoterNotFound, GraphUnavailable.
     """
-    rows = store.list_upline(graph, promoter_id=promoter_id, at=_as_of(at))
-    if rows is None:
+    above = store.list_upline(graph, promoter_id=promoter_id, at=_as_of(at))
+    if above is None:
         raise PromoterNotFound
-    return [Upline(row["promoter_id"], row["level"]) for row in rows]
+    return _upline(above)
 
 
 def list_uplines(
@@ -228,11 +228,8 @@ def list_uplines(
     Unknown promoters have an empty one. Raises GraphUnavailable.
     """
     uplines: dict[str, list[Upline]] = {promoter_id: [] for promoter_id in promoter_ids}
-    keys = list(uplines)
-    for index, above_id, level in store.list_uplines(graph, promoter_ids=keys, at=_as_of(at)):
-        uplines[keys[index]].append(Upline(above_id, level))
-    for upline in uplines.values():
-        upline.sort(key=lambda above: above.level)
+    for promoter_id, *above in store.list_uplines(graph, promoter_ids=list(uplines), at=_as_of(at)):
+        uplines[promoter_id] = _upline(above)
     return uplines
 
 
@@ -282,6 +279,10 @@ def get_team_sizes(graph: Graph, *, promoter_id: str) -> dict[int, int]:
     if sizes is None:
         raise PromoterNotFound
     return sizes
+
+
+def _upline(above: Sequence[str | None]) -> list[Upline]:
+    return [Upline(one, level) for level, one in enumerate(above, start=1) if one is not None]
 
 
 def _as_of(at: datetime | None) -> int:

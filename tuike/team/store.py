@@ -119,16 +119,14 @@ def find_standing(graph: Graph, *, promoter_id: str, inviter_id: str | None) -> 
         walked_from = above[-1]
 
 
-def list_upline(graph: Graph, *, promoter_id: str, at: int) -> list[dict[str, Any]] | None:
-    """Return {promoter_id, level} nearest first as of `at`, or None when the promoter is unknown."""
+def list_upline(graph: Graph, *, promoter_id: str, at: int) -> list[str | None] | None:
+    """Return the promoters one, two and three steps above as of `at`, or None when the promoter is unknown."""
     rows = graph.read("team.list_upline", promoter_id=promoter_id, at=at)
-    if not rows:
-        return None
-    return [row for row in rows if row["level"] is not None]
+    return list(rows[0].values()) if rows else None
 
 
 def list_uplines(graph: Graph, *, promoter_ids: Sequence[str], at: int) -> list[list[Any]]:
-    """Return [index into promoter_ids, promoter_id, level] for every upline of every promoter, in one round trip."""
+    """Return [promoter_id, one step above, two, three] for every known promoter, in one round trip."""
     rows = graph.read("team.list_uplines", promoter_ids=list(promoter_ids), at=at)
     return rows[0]["uplines"] if rows else []
 
