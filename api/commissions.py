@@ -6,7 +6,7 @@ import marshmallow as ma
 
 from api import fields as f
 from api.answers import instant
-from api.routing import OPERATORS, READERS, Answer, Call, Routes, Shape
+from api.routing import OPERATORS, READERS, RISK, Answer, Call, Routes, Shape
 from tuike import commission, orders
 
 routes = Routes("commissions", description="Commission entries, holds, and the plan with its rates.")
@@ -126,7 +126,7 @@ def list_commissions(call: Call, order_id: str) -> dict[str, Any]:
 
 
 @routes.call(
-    "POST", "/commissions/<id:commission_id>/hold", who=OPERATORS, body=HoldReason, body_optional=True,
+    "POST", "/commissions/<id:commission_id>/hold", who=RISK, body=HoldReason, body_optional=True,
     answer=CommissionAnswer, refusals=["404 commission_not_found", "409 wrong_state"],
     example={"reason": "two accounts on one device"},
 )  # fmt: skip
@@ -137,7 +137,7 @@ def post_hold(call: Call, commission_id: str, body: dict[str, Any]) -> dict[str,
 
 
 @routes.call(
-    "POST", "/commissions/<id:commission_id>/unhold", who=OPERATORS, body=Nothing, body_optional=True,
+    "POST", "/commissions/<id:commission_id>/unhold", who=RISK, body=Nothing, body_optional=True,
     answer=CommissionAnswer, refusals=["404 commission_not_found", "409 wrong_state"], example={},
 )  # fmt: skip
 def post_unhold(call: Call, commission_id: str, body: dict[str, Any]) -> dict[str, Any]:

@@ -1,7 +1,8 @@
-"""Who is calling: the bearer secret of a request to its API key, remembered for a few seconds."""
+"""Who is calling: the bearer secret of a request to its caller, remembered for a few seconds."""
 
 import hashlib
 import time
+from datetime import datetime
 
 from tuike import identity
 from tuike.db import Database
@@ -16,10 +17,10 @@ class Keyring:
 
     def __init__(self, db: Database) -> None:
         self._db = db
-        self._known: dict[bytes, tuple[float, identity.ApiKey]] = {}
+        self._known: dict[bytes, tuple[float, identity.Caller]] = {}
 
-    def authenticate(self, header: str | None) -> identity.ApiKey:
-        """Return the key that an Authorization header carries. Raises Unauthenticated."""
+    def authenticate(self, header: str | None, *, now: datetime) -> identity.Caller:
+        """Return the caller whose credentials an Authorization header carries. Raises Unauthenticated."""
         if not header:
             raise Unauthenticated
         kind, _, secret = header.partition(" ")
@@ -35,7 +36,8 @@ class Keyring:
         if key is None:
             self._known.pop(digest, None)
             raise Unauthenticated
+        caller = identity.Caller(key.id, identity.CallerKind.KEY, frozenset({key.scope}), None, key.name)
         if len(self._known) >= _MAX_REMEMBERED:
             self._known.clear()
-        self._known[digest] = (time.monotonic() + REMEMBER_SECONDS, key)
-        return key
+        self._known[digest] = (time.monotonic() + REMEMBER_SECONDS, caller)
+        return caller

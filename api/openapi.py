@@ -20,6 +20,13 @@ an `Idempotency-Key` takes effect once. What each error code means is said in do
 """
 
 
+_CREDENTIALS = {
+    "apiKey": "An API key, `tk_…`, of `tuike key create`.",
+    "shopperToken": "A shopper's access token, of a login.",
+    "staffToken": "A staff member's access token, of a staff login; what it opens depends on the permissions.",
+}
+
+
 class _Api(flask_smorest.Api):
     ERROR_SCHEMA = ErrorAnswer
     DEFAULT_ERROR_RESPONSE_NAME = None
@@ -39,9 +46,8 @@ def describe(app: Flask, capabilities: Iterable[Routes]) -> str:
             "servers": [{"url": "/"}],
         },
     )
-    api.spec.components.security_scheme(
-        "apiKey", {"type": "http", "scheme": "bearer", "description": "An API key, `tk_…`, of `tuike key create`."}
-    )
+    for name, text in _CREDENTIALS.items():
+        api.spec.components.security_scheme(name, {"type": "http", "scheme": "bearer", "description": text})
     api.register_converter(IdConverter, lambda _: {"type": "string", "minLength": 1, "maxLength": 128})
     api.register_field(f.Instant, "string", "date-time")
     api.register_field(f.QueryInstant, "string", "date-time")

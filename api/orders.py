@@ -6,7 +6,7 @@ import marshmallow as ma
 
 from api import fields as f
 from api.answers import instant, page
-from api.routing import INTEGRATORS, READERS, Answer, Call, PageQuery, Routes, Shape
+from api.routing import INTEGRATORS, READERS, SUPPORT, Answer, Call, PageQuery, Routes, Shape
 from tuike import checkout, orders
 from tuike.shared.money import DEFAULT_CURRENCY, check_currency
 
@@ -240,7 +240,7 @@ def post_payment(call: Call, order_id: str, body: dict[str, Any]) -> dict[str, A
 
 
 @routes.call(
-    "POST", "/orders/<id:order_id>/receipt", who=INTEGRATORS, body=NewReceipt, answer=OrderAnswer,
+    "POST", "/orders/<id:order_id>/receipt", who=INTEGRATORS | SUPPORT, body=NewReceipt, answer=OrderAnswer,
     refusals=["404 order_not_found", "409 order_not_paid"], example={"received_at": "2026-11-04T18:00:00+08:00"},
 )  # fmt: skip
 def post_receipt(call: Call, order_id: str, body: dict[str, Any]) -> dict[str, Any]:
@@ -249,7 +249,7 @@ def post_receipt(call: Call, order_id: str, body: dict[str, Any]) -> dict[str, A
 
 
 @routes.call(
-    "POST", "/orders/<id:order_id>/refunds", who=INTEGRATORS, body=NewRefund, answer=RefundAnswer, status=201,
+    "POST", "/orders/<id:order_id>/refunds", who=INTEGRATORS | SUPPORT, body=NewRefund, answer=RefundAnswer, status=201,
     refusals=["404 order_not_found", "409 order_not_paid", "409 refund_id_taken", "422 refund_exceeds_paid",
               "422 amount_not_positive", "422 line_not_found", "422 refund_ambiguous"],
     example={"refund_id": "ref-1", "refunded_at": "2026-11-05T10:00:00+08:00", "amount_minor": 9950},

@@ -6,7 +6,7 @@ import marshmallow as ma
 
 from api import fields as f
 from api.answers import instant, page
-from api.routing import INTEGRATORS, OPERATORS, READERS, Answer, Call, PageQuery, Routes, Shape
+from api.routing import INTEGRATORS, READERS, RISK, Answer, Call, PageQuery, Routes, Shape
 from tuike import commission, team
 from tuike.shared.errors import ValidationFailed
 
@@ -227,7 +227,7 @@ def preview_inviter(call: Call, promoter_id: str, body: dict[str, Any]) -> dict[
 
 
 @routes.call(
-    "PUT", "/promoters/<id:promoter_id>/status", who=OPERATORS, body=NewStatus, answer=PromoterAnswer,
+    "PUT", "/promoters/<id:promoter_id>/status", who=RISK, body=NewStatus, answer=PromoterAnswer,
     writes_relations=True, refusals=["404 promoter_not_found"], example={"status": "suspended", "reason": "complaint"},
 )  # fmt: skip
 def put_status(call: Call, promoter_id: str, body: dict[str, Any]) -> dict[str, Any]:

@@ -28,7 +28,7 @@ from tuike.db import Database, Transaction
 from tuike.graph import Graph
 from tuike.identity import Scope
 from tuike.shared.clock import read_clock, refuse_future
-from tuike.shared.errors import Forbidden, Malformed, ValidationFailed
+from tuike.shared.errors import Forbidden, Malformed, Unauthenticated, ValidationFailed
 from tuike.shared.pages import DEFAULT_LIMIT, MAX_LIMIT
 
 if TYPE_CHECKING:
@@ -36,10 +36,20 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger("api")
 
-READERS = frozenset(Scope)
+# Who may call, by what a route is about. An admin carries the scope of an operator (identity.scopes_of).
+KEYS = frozenset(identity.KEY_SCOPES)
+STAFF = frozenset(identity.PERMISSIONS)
+READERS = KEYS | {Scope.FINANCE, Scope.SUPPORT, Scope.RISK}
 INTEGRATORS = frozenset({Scope.INTEGRATION, Scope.OPERATOR})
 OPERATORS = frozenset({Scope.OPERATOR})
-PUBLIC: frozenset[Scope] = frozenset()
+FINANCE = OPERATORS | {Scope.FINANCE}
+SUPPORT = OPERATORS | {Scope.SUPPORT}
+RISK = OPERATORS | {Scope.RISK}
+CONTENT = OPERATORS | {Scope.CONTENT}
+ADMINS = frozenset({Scope.ADMIN})
+SHOPPERS = frozenset({Scope.SHOPPER})
+ANYONE: frozenset[Scope] = frozenset()
+"""Nobody needs credentials here; those that are good are read all the same, so that an answer may be personal."""
 
 MAX_TRIES = 3
 _IDEMPOTENCY_HEADER = "Idempotency-Key"
@@ -95,7 +105,7 @@ class Call:
     db: Database
     graph: Graph
     config: Config
-    key: identity.ApiKey
+    caller: identity.Caller
     now: datetime
     headers: dict[str, str] = field(default_factory=dict)
     writes_relations: bool = False
@@ -106,6 +116,12 @@ class Call:
         """The request's transaction, of a route that is declared with one."""
         assert self.open_tx is not None, "this route is declared without a transaction"
         return self.open_tx
+
+    @property
+    def user_id(self) -> str:
+        """The shopper who calls, of a route that is declared for shoppers only."""
+        assert self.caller.user_id is not None, "this route is not declared for shoppers only"
+        return self.caller.user_id
 
 
 class IdConverter(BaseConverter):
@@ -134,24 +150,34 @@ class Route:
     example: Mapping[str, Any] | None = None
     in_transaction: bool = True
     writes_relations: bool = False
+    answers_secrets: bool = False
     answer_headers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether nobody needs credentials."""
+        return not self.who
+
+    @property
+    def keeps_answers(self) -> bool:
+        """Whether Idempotency-Key is honoured: the key needs an owner, and no secret is ever kept as an answer."""
+        return self.method != "GET" and not self.is_open and not self.answers_secrets
 
     def serve(self, ids: Mapping[str, str]) -> Response:
         services: Services = current_app.extensions["tuike"]
-        key = services.keyring.authenticate(request.headers.get("Authorization"))
-        g.api_key_id = key.id
-        if key.scope not in self.who:
-            raise Forbidden
-        call = Call(services.db, services.graph, services.config, key, read_clock())
+        now = read_clock()
+        caller = self._admit(services, now)
+        g.caller_id = caller.id
+        call = Call(services.db, services.graph, services.config, caller, now)
         call.writes_relations = self.writes_relations
         values: dict[str, Any] = dict(ids)
         if self.query is not None:
             values["query"] = load_query(self.query, call.now)
         if self.method == "GET":
             return self._answer(call, self._run(call, values))
-        name = read_idempotency_key()
+        name = read_idempotency_key() if self.keeps_answers else None
         document = read_json(request, optional=self.body_optional) if self.body is not None else {}
-        stored = None if name is None else _to_stored_request(key, name, document)
+        stored = None if name is None else _to_stored_request(caller, name, document)
         try:
             if self.body is not None:
                 values["body"] = f.load(self.body, document)
@@ -165,6 +191,19 @@ class Route:
         if call.writes_relations:
             apply_relations(call.db, call.graph)
         return response
+
+    def _admit(self, services: Services, now: datetime) -> identity.Caller:
+        """Return who calls. Raises Unauthenticated, Forbidden; at an open route bad credentials are as good as none."""
+        header = request.headers.get("Authorization")
+        if self.is_open:
+            try:
+                return services.keyring.authenticate(header, now=now) if header else identity.NOBODY
+            except Unauthenticated:
+                return identity.NOBODY
+        caller = services.keyring.authenticate(header, now=now)
+        if caller.scopes.isdisjoint(self.who):
+            raise Forbidden
+        return caller
 
     def _answer(self, call: Call, document: Any) -> Response:
         return Response(dump_json(document), self.status, call.headers, content_type=JSON_TYPE)
@@ -237,7 +276,8 @@ class Routes(flask_smorest.Blueprint):
         """Declare a route: the decorated function takes a Call, the ids of the path, and `body=` and `query=`.
 
         `declaration` holds the other fields of Route. `refusals` are `"409 external_id_taken"`; those that every
-        route shares are added. A POST or PUT honours Idempotency-Key, in its own transaction where it has one.
+        route shares are added. All but GET honours Idempotency-Key, in its own transaction where it has one, unless
+        it is open to ANYONE or `answers_secrets`.
         `writes_relations` applies the journal to the graph after the commit, so that the next request sees the change.
         """
 
@@ -273,7 +313,7 @@ class Routes(flask_smorest.Blueprint):
         if route.query is not None:
             noted = self.arguments(type(route.query), location="query")(noted)
         headers = {name: _describe_header(text) for name, text in {**_ANSWER_HEADERS, **route.answer_headers}.items()}
-        if route.method != "GET":
+        if route.keeps_answers:
             headers["Idempotency-Hit"] = _describe_header("`true` when this is the stored answer to the same request.")
         noted = self.alt_response(route.status, schema=route.answer, headers=headers, success=True)(noted)
         for status, codes in _gather(route).items():
@@ -282,8 +322,9 @@ class Routes(flask_smorest.Blueprint):
         extra: dict[str, Any] = {
             "operationId": route.verb.__name__,
             "x-scopes": sorted(scope.value for scope in route.who),
+            "security": _list_credentials(route.who),
         }
-        if route.method != "GET":
+        if route.keeps_answers:
             extra["parameters"] = [_IDEMPOTENCY_PARAMETER]
         notes: dict[str, Any] = self.doc(**extra)(noted)._apidoc  # noqa: SLF001 - written by flask-smorest
         return notes
@@ -297,6 +338,14 @@ _IDEMPOTENCY_PARAMETER = {
     "description": "The same key with the same body gives the same answer, for at least 24 hours.",
     "schema": {"type": "string", "minLength": 1, "maxLength": 255},
 }
+
+
+def _list_credentials(who: frozenset[Scope]) -> list[dict[str, list[str]]]:
+    """Return OpenAPI's alternatives for a route: which kinds of credentials open it."""
+    if not who:
+        return [{}, {"shopperToken": []}]
+    kinds = {"apiKey": KEYS, "shopperToken": SHOPPERS, "staffToken": STAFF | OPERATORS}
+    return [{name: []} for name, scopes in kinds.items() if not scopes.isdisjoint(who)]
 
 
 def _describe_header(description: str) -> dict[str, Any]:
@@ -357,12 +406,12 @@ def _refuse_future_fields(values: Mapping[str, Any], now: datetime) -> None:
             refuse_future(name, value, now=now)
 
 
-def _to_stored_request(key: identity.ApiKey, name: str, document: Any) -> identity.StoredRequest:
+def _to_stored_request(caller: identity.Caller, name: str, document: Any) -> identity.StoredRequest:
     try:
         fingerprint = identity.fingerprint_of(document)
     except RecursionError as error:
         raise Malformed("The body is nested too deeply.") from error
-    return identity.StoredRequest(key.id, name, request.method, request.path, fingerprint)
+    return identity.StoredRequest(caller.id, name, request.method, request.path, fingerprint)
 
 
 def _replay(earlier: identity.StoredAnswer) -> Response:
@@ -371,9 +420,13 @@ def _replay(earlier: identity.StoredAnswer) -> Response:
 
 def _gather(route: Route) -> dict[int, list[str]]:
     """Return the error codes of a route by status: its own and those that its manner brings."""
-    shared = ["401 unauthenticated", "403 forbidden", "500 internal_error", "503 postgres_unavailable", "503 busy"]
+    shared = ["500 internal_error", "503 postgres_unavailable", "503 busy"]
+    if not route.is_open:
+        shared += ["401 unauthenticated", "403 forbidden"]
+    if route.keeps_answers:
+        shared += ["409 idempotency_key_reused", "409 idempotency_in_progress"]
     if route.method != "GET":
-        shared += ["409 idempotency_key_reused", "409 idempotency_in_progress", "422 validation_failed"]
+        shared += ["422 validation_failed"]
     if route.body is not None:
         shared += ["400 malformed", "413 body_too_large", "415 unsupported_media_type"]
     if route.query is not None:

@@ -111,7 +111,7 @@ def watch_requests(app: Flask, telemetry: Telemetry) -> None:
         log.info(
             "http.request",
             request_id=g.request_id,
-            key_id=g.get("api_key_id"),
+            caller_id=g.get("caller_id"),
             method=method,
             route=route,
             status=response.status_code,

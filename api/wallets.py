@@ -8,16 +8,15 @@ import marshmallow as ma
 
 from api import fields as f
 from api.answers import instant, page
-from api.routing import INTEGRATORS, OPERATORS, READERS, Answer, Call, PageQuery, Routes, Shape
+from api.routing import FINANCE, INTEGRATORS, KEYS, READERS, Answer, Call, PageQuery, Routes, Shape
 from tuike import wallet
-from tuike.identity import Scope
 from tuike.shared.money import DEFAULT_CURRENCY
 
 routes = Routes("wallets", description="Wallets, withdrawals and the ledger.")
 
 METHODS = ("manual", "wechat", "alipay", "bank")
 STATUSES = ("requested", "approved", "rejected", "paid", "failed")
-_SEES_NO_ACCOUNTS = frozenset({Scope.ANALYST, Scope.AUDITOR})
+_SEE_ACCOUNTS = INTEGRATORS | FINANCE
 
 
 class WalletQuery(Shape):
@@ -51,7 +50,9 @@ class WithdrawalAnswer(Answer):
     fee_minor = ma.fields.Integer(required=True)
     method = ma.fields.String(required=True, validate=ma.validate.OneOf(METHODS))
     account = ma.fields.String(
-        required=True, allow_none=True, metadata={"description": "Masked for analysts and auditors."}
+        required=True,
+        allow_none=True,
+        metadata={"description": "Masked for all but integration, operators and finance."},
     )
     status = ma.fields.String(required=True, validate=ma.validate.OneOf(STATUSES))
     needs_review = ma.fields.Boolean(required=True)
@@ -109,7 +110,7 @@ def mask_account(account: str | None) -> str | None:
 
 def render_withdrawal(withdrawal: wallet.Withdrawal, call: Call) -> dict[str, Any]:
     """Return a withdrawal as its reader may see it."""
-    hides = call.key.scope in _SEES_NO_ACCOUNTS
+    hides = call.caller.scopes.isdisjoint(_SEE_ACCOUNTS)
     return {
         "id": withdrawal.id,
         "promoter_id": withdrawal.promoter_id,
@@ -187,7 +188,7 @@ def _declare_decision(word: str, verb: Callable[..., wallet.Withdrawal], promise
     decide.__name__ = f"post_{word}"
     decide.__doc__ = promise
     routes.call(
-        "POST", f"/withdrawals/<id:withdrawal_id>/{word}", who=OPERATORS, body=Decision, body_optional=True,
+        "POST", f"/withdrawals/<id:withdrawal_id>/{word}", who=FINANCE, body=Decision, body_optional=True,
         answer=WithdrawalAnswer, refusals=["404 withdrawal_not_found", "409 wrong_state"], example={},
     )(decide)  # fmt: skip
 
@@ -205,7 +206,7 @@ def get_policy(call: Call) -> dict[str, Any]:
 
 
 @routes.call(
-    "PUT", "/withdrawal-policy", who=OPERATORS, body=Policy, answer=PolicyAnswer,
+    "PUT", "/withdrawal-policy", who=FINANCE, body=Policy, answer=PolicyAnswer,
     refusals=["422 amount_not_positive"], example={"minimum_minor": 100, "fee_bps": 0},
 )  # fmt: skip
 def put_policy(call: Call, body: dict[str, Any]) -> dict[str, Any]:
@@ -221,7 +222,7 @@ def put_policy(call: Call, body: dict[str, Any]) -> dict[str, Any]:
     return render_policy(policy)
 
 
-@routes.call("GET", "/ledger/check", who=READERS, answer=LedgerAnswer)
+@routes.call("GET", "/ledger/check", who=KEYS | FINANCE, answer=LedgerAnswer)
 def check_ledger(call: Call) -> dict[str, Any]:
     """Prove the ledger: sums, balances and the hash chain."""
     return asdict(wallet.check_ledger(call.tx))

@@ -13,6 +13,7 @@ import pytest
 from api import CAPABILITIES, create_app
 from tuike.app import build_app
 from tuike.config import Config
+from tuike.identity import KEY_SCOPES, Scope
 
 _SNAPSHOT = Path(__file__).with_name("openapi.json")
 
@@ -41,18 +42,34 @@ def test_every_route_is_described_with_example_scopes_and_errors(description: An
             operation = description["paths"][path][route.method.lower()]
             assert operation["summary"].endswith("."), path
             assert operation["x-scopes"] == sorted(scope.value for scope in route.who)
-            assert {str(route.status), "401", "403", "500", "503"} <= set(operation["responses"])
+            assert {str(route.status), "500", "503"} <= set(operation["responses"])
+            assert ({"401", "403"} <= set(operation["responses"])) == bool(route.who), path
             assert "{" not in path or "404" in operation["responses"], path
             if route.body is not None:
-                assert {"400", "409", "413", "415", "422"} <= set(operation["responses"])
+                assert {"400", "413", "415", "422"} <= set(operation["responses"])
+                assert "409" in operation["responses"] or not route.keeps_answers, path
                 assert "example" in operation["requestBody"]["content"]["application/json"], path
             for status, response in operation["responses"].items():
                 schema = response["content"]["application/json"]["schema"]["$ref"]
                 assert (schema == "#/components/schemas/ErrorAnswer") == (status >= "400"), (path, status)
 
 
-def test_every_call_but_the_public_ones_needs_a_key(description: Any) -> None:
+def test_every_call_says_which_credentials_open_it(description: Any) -> None:
     assert description["security"] == [{"apiKey": []}]
+    schemes = set(description["components"]["securitySchemes"])
+    assert schemes == {"apiKey", "shopperToken", "staffToken"}
+    for routes in CAPABILITIES:
+        for route in routes.declared:
+            path = "/api/v1" + route.rule.replace("<id:", "{").replace(">", "}")
+            named = description["paths"][path][route.method.lower()]["security"]
+            assert named, path
+            assert ({} in named) == route.is_open, path
+            assert {kind for one in named for kind in one} <= schemes
+            assert ({"apiKey": []} in named) == any(scope in KEY_SCOPES for scope in route.who), path
+            assert ({"shopperToken": []} in named) == (route.is_open or Scope.SHOPPER in route.who), path
+
+
+def test_only_these_calls_read_no_credentials(description: Any) -> None:
     public = {
         path for path, item in description["paths"].items() for operation in item.values()
         if isinstance(operation, dict) and operation.get("security") == []
@@ -67,7 +84,7 @@ def test_operation_names_are_unique(description: Any) -> None:
         operation["operationId"]
         for item in description["paths"].values()
         for name, operation in item.items()
-        if name in ("get", "post", "put")
+        if name in ("get", "post", "put", "patch", "delete")
     ]
     assert len(set(names)) == len(names) >= 38
 

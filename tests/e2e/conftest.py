@@ -119,7 +119,7 @@ def make_caller(app: App) -> Caller:
     """Return a caller with one key of each scope."""
     secrets = {}
     with app.db.transaction() as tx:
-        for scope in identity.Scope:
+        for scope in identity.KEY_SCOPES:
             _, secrets[scope.value] = identity.create_key(tx, name=scope, scope=scope, now=read_clock())
     return Caller(create_app(app), app, secrets)
 

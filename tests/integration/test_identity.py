@@ -13,7 +13,7 @@ NOW = datetime(2026, 11, 1, tzinfo=UTC)
 
 
 def _make_request(**fields: object) -> identity.StoredRequest:
-    values = {"api_key_id": "key_1", "key": "k", "method": "POST", "path": "/p", "body_hash": b"h"} | fields
+    values = {"caller_id": "key_1", "key": "k", "method": "POST", "path": "/p", "body_hash": b"h"} | fields
     return identity.StoredRequest(**values)  # type: ignore[arg-type]
 
 
@@ -50,7 +50,7 @@ def test_an_answer_is_kept_with_what_it_answered(database: Database) -> None:
         for other in ({"method": "PUT"}, {"path": "/q"}, {"body_hash": b"i"}):
             with pytest.raises(identity.IdempotencyKeyReused):
                 identity.claim_request(tx, request=_make_request(**other), now=NOW)
-        assert identity.claim_request(tx, request=_make_request(api_key_id="key_2"), now=NOW) is None
+        assert identity.claim_request(tx, request=_make_request(caller_id="key_2"), now=NOW) is None
 
 
 def test_a_rollback_gives_the_key_free(database: Database) -> None:

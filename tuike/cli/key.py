@@ -6,7 +6,7 @@ import click
 
 from tuike.cli.session import opens_app
 
-SCOPES = ("integration", "operator", "analyst", "auditor")
+SCOPES = ("integration", "operator", "analyst", "auditor")  # identity.KEY_SCOPES, without its import
 
 
 @click.group()

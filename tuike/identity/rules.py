@@ -2,7 +2,10 @@
 
 import hashlib
 import json
+from collections.abc import Iterable
 from typing import Any
+
+from tuike.identity.model import Scope
 
 SECRET_PREFIX = "tk_"  # noqa: S105 - how every secret begins is no secret
 MAX_SECRET_LENGTH = 200
@@ -19,6 +22,12 @@ def hash_secret(secret: str) -> bytes:
 def looks_like_secret(text: str) -> bool:
     """Tell whether `text` could be a secret at all, before it is looked up."""
     return text.startswith(SECRET_PREFIX) and len(text) <= MAX_SECRET_LENGTH and text.isascii() and text.isprintable()
+
+
+def scopes_of(permissions: Iterable[Scope]) -> frozenset[Scope]:
+    """Return what staff with these permissions may do: `admin` may do all that an operator's key may."""
+    scopes = frozenset(permissions)
+    return scopes | {Scope.OPERATOR} if Scope.ADMIN in scopes else scopes
 
 
 def fingerprint_of(document: Any) -> bytes:

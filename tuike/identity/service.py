@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from tuike.db import Transaction
 from tuike.identity import rules, store
 from tuike.identity.model import (
+    KEY_SCOPES,
     ApiKey,
     ApiKeyNotFound,
     IdempotencyInProgress,
@@ -26,13 +27,13 @@ _MAX_NAME_LENGTH = 200
 def create_key(tx: Transaction, *, name: str, scope: Scope | str, now: datetime) -> tuple[ApiKey, str]:
     """Make an API key and return it with its secret, which is known only here and now.
 
-    Raises ValidationFailed for an empty or overlong name and for a scope that does not exist.
+    Raises ValidationFailed for an empty or overlong name and for a scope that no key can have.
     """
     faults: dict[str, list[str]] = {}
     if not (0 < len(name) <= _MAX_NAME_LENGTH) or not name.isprintable():
         faults["name"] = [f"Must be 1 to {_MAX_NAME_LENGTH} printable characters."]
-    if scope not in set(Scope):
-        faults["scope"] = [f"Must be one of {', '.join(Scope)}."]
+    if scope not in KEY_SCOPES:
+        faults["scope"] = [f"Must be one of {', '.join(KEY_SCOPES)}."]
     if faults:
         raise ValidationFailed(fields=faults)
     secret = rules.SECRET_PREFIX + secrets.token_urlsafe(32)
@@ -70,7 +71,7 @@ def claim_request(tx: Transaction, *, request: StoredRequest, now: datetime) -> 
     """
     if store.insert_request(tx, request=request, now=now):
         return None
-    found = store.find_request(tx, api_key_id=request.api_key_id, key=request.key)
+    found = store.find_request(tx, caller_id=request.caller_id, key=request.key)
     if found is None:  # purged between the two statements
         raise IdempotencyInProgress
     return _replay(request, *found)
@@ -78,7 +79,7 @@ def claim_request(tx: Transaction, *, request: StoredRequest, now: datetime) -> 
 
 def find_answer(tx: Transaction, *, request: StoredRequest) -> StoredAnswer | None:
     """Return what was answered to `request`, None when its key is free. Raises as `claim_request` does."""
-    found = store.find_request(tx, api_key_id=request.api_key_id, key=request.key)
+    found = store.find_request(tx, caller_id=request.caller_id, key=request.key)
     return None if found is None else _replay(request, *found)
 
 

@@ -23,20 +23,21 @@ _REVOKE_KEY = text(
     "UPDATE api_keys SET revoked_at = coalesce(revoked_at, :now) WHERE id = :id"
     " RETURNING id, name, scope, created_at, revoked_at"
 )
+# The column is named after the first kind of caller, so that an older version can run beside this one.
 # The wait for a twin is bounded in the same statement: set_config is evaluated before the row is inserted.
 _CLAIM = text(
     """
     INSERT INTO idempotency_keys (api_key_id, key, method, path, body_hash, created_at)
-    SELECT :api_key_id, :key, :method, :path, :body_hash, CAST(:now AS timestamptz)
+    SELECT :caller_id, :key, :method, :path, :body_hash, CAST(:now AS timestamptz)
     FROM set_config('lock_timeout', '8s', true)
     ON CONFLICT DO NOTHING
     """
 )
 _FIND_ANSWER = text(
-    "SELECT method, path, body_hash, status, body FROM idempotency_keys WHERE api_key_id = :api_key_id AND key = :key"
+    "SELECT method, path, body_hash, status, body FROM idempotency_keys WHERE api_key_id = :caller_id AND key = :key"
 )
 _STORE_ANSWER = text(
-    "UPDATE idempotency_keys SET status = :status, body = :body WHERE api_key_id = :api_key_id AND key = :key"
+    "UPDATE idempotency_keys SET status = :status, body = :body WHERE api_key_id = :caller_id AND key = :key"
 )
 _PURGE = text(
     """
@@ -81,7 +82,7 @@ def insert_request(tx: Transaction, *, request: StoredRequest, now: datetime) ->
         inserted = tx.execute(
             _CLAIM,
             {
-                "api_key_id": request.api_key_id,
+                "caller_id": request.caller_id,
                 "key": request.key,
                 "method": request.method,
                 "path": request.path,
@@ -96,12 +97,12 @@ def insert_request(tx: Transaction, *, request: StoredRequest, now: datetime) ->
     return inserted.rowcount == 1
 
 
-def find_request(tx: Transaction, *, api_key_id: str, key: str) -> tuple[StoredRequest, StoredAnswer | None] | None:
+def find_request(tx: Transaction, *, caller_id: str, key: str) -> tuple[StoredRequest, StoredAnswer | None] | None:
     """Return the request that holds an idempotency key, with its answer."""
-    row = tx.execute(_FIND_ANSWER, {"api_key_id": api_key_id, "key": key}).first()
+    row = tx.execute(_FIND_ANSWER, {"caller_id": caller_id, "key": key}).first()
     if row is None:
         return None
-    request = StoredRequest(api_key_id, key, row.method, row.path, bytes(row.body_hash))
+    request = StoredRequest(caller_id, key, row.method, row.path, bytes(row.body_hash))
     return request, None if row.status is None else StoredAnswer(row.status, row.body)
 
 
@@ -109,7 +110,7 @@ def update_answer(tx: Transaction, *, request: StoredRequest, answer: StoredAnsw
     """Keep the answer beside the claimed key."""
     tx.execute(
         _STORE_ANSWER,
-        {"api_key_id": request.api_key_id, "key": request.key, "status": answer.status, "body": answer.body},
+        {"caller_id": request.caller_id, "key": request.key, "status": answer.status, "body": answer.body},
     )
 
 

@@ -23,11 +23,11 @@ class Malformed(TuikeError):
 
 
 class Unauthenticated(TuikeError):
-    code, status, message = "unauthenticated", 401, "A valid API key is needed: Authorization: Bearer tk_…"
+    code, status, message = "unauthenticated", 401, "Valid credentials are needed: Authorization: Bearer …"
 
 
 class Forbidden(TuikeError):
-    code, status, message = "forbidden", 403, "This key may not do that."
+    code, status, message = "forbidden", 403, "You may not do that."
 
 
 class NotFound(TuikeError):
