@@ -1,12 +1,13 @@
 """The journal and the one writer: nothing answered is lost, nothing is done twice."""
 
-import os
-import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
+import psutil
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
@@ -225,22 +226,40 @@ def test_every_verb_that_records_can_be_rolled_back_without_a_trace(world):
 
 
 def test_a_graph_server_that_hangs_is_given_up_in_time(world, config, graph_server):
-    hasty = Graph(replace(config, graph_timeout_ms=1_000))
-    top = world.make_promoter()
-    assert team.list_upline(hasty, promoter_id=top) == []
-    os.kill(graph_server.process.pid, signal.SIGSTOP)
-    try:
-        began = time.monotonic()
-        with pytest.raises(GraphUnavailable):
-            team.list_upline(hasty, promoter_id=top)
-        world.now = read_clock()
-        with world.db.transaction() as tx:
-            team.create_promoter(tx, external_id="meanwhile", name="m", inviter_id=top, now=world.now)
-        team.catch_up(world.db, hasty)
-        assert time.monotonic() - began < 30
-        assert world.is_behind()
-    finally:
-        os.kill(graph_server.process.pid, signal.SIGCONT)
-    hasty.close()
+    with closing(Graph(replace(config, graph_timeout_ms=1_000))) as hasty:
+        top = world.make_promoter()
+        assert team.list_upline(hasty, promoter_id=top) == []
+        with hang(graph_server.process.pid):
+            began = time.monotonic()
+            with pytest.raises(GraphUnavailable):
+                team.list_upline(hasty, promoter_id=top)
+            world.now = read_clock()
+            with world.db.transaction() as tx:
+                team.create_promoter(tx, external_id="meanwhile", name="m", inviter_id=top, now=world.now)
+            team.catch_up(world.db, hasty)
+            assert time.monotonic() - began < 30
+            assert world.is_behind()
     world.catch_up()
     assert world.sizes(top) == (1, 0, 0)
+
+
+@contextmanager
+def hang(pid):
+    """Stop a process and all its children, every thread of them, for the length of a block."""
+    found = psutil.Process(pid)
+    family = [found, *found.children(recursive=True)]
+    try:
+        for process in family:
+            process.suspend()
+        # The signal reaches the threads one by one; until the last has it, a question may still be answered.
+        while not all(is_stopped(process.pid, thread.id) for process in family for thread in process.threads()):
+            time.sleep(0.01)
+        yield
+    finally:
+        for process in family:
+            process.resume()
+
+
+def is_stopped(pid, thread):
+    """Return whether a thread is stopped: the field after its name in parentheses."""
+    return Path(f"/proc/{pid}/task/{thread}/stat").read_text().rpartition(")")[2].split()[0] in "Tt"

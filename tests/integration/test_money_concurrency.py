@@ -386,6 +386,30 @@ def test_what_commits_late_with_a_low_number_is_sealed_and_not_skipped(shop):
     assert (check.sealed, check.unsealed) == (2, 0)
 
 
+def test_a_low_number_held_by_a_younger_transaction_is_sealed_and_not_skipped(shop):
+    (promoter,) = shop.make_promoters(1)
+    posting = [wallet.Posting(wallet.WORLD, wallet.FEES, 5, "CNY")]
+    other = [wallet.Posting("merchant:m:payable", wallet.promoter_address(promoter, "pending"), 5, "CNY")]
+    with shop.db.transaction() as young:
+        with shop.db.transaction() as old:
+            old.execute(text("SELECT pg_current_xact_id()"))
+            wallet.post(young, transactions=[wallet.LedgerTransaction("low", "test", "x", posting)], now=shop.now)
+            wallet.post(old, transactions=[wallet.LedgerTransaction("high", "test", "x", other)], now=shop.now)
+        shop.seal(3)
+        assert shop.count("ledger_seals") == 0
+    shop.seal(3)
+    check = shop.check()
+    assert check.ok, check.breaks
+    assert (check.sealed, check.unsealed) == (2, 0)
+
+
+def test_sealing_refuses_a_transaction_that_has_written(shop):
+    shop.make_promoters(1)
+    with pytest.raises(RuntimeError, match="of its own"), shop.db.transaction() as tx:
+        tx.execute(text("SELECT pg_current_xact_id()"))
+        wallet.seal_transactions(tx, now=shop.now)
+
+
 def test_a_rolled_back_transaction_leaves_a_gap_that_is_no_break(shop):
     (promoter,) = shop.make_promoters(1)
     shop.earn(promoter, 500)

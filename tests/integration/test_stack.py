@@ -83,7 +83,7 @@ def test_commands_beside_a_running_stack_use_its_servers_and_leave_them_running(
     assert stack.create_key("operator").startswith("tk_")
     checked = run_tuike("ledger", "check", directory=stack.directory)
     assert json.loads(checked.stdout)["ok"] is True
-    assert json.loads(run_tuike("graph", "rebuild", directory=stack.directory).stdout) == {"rebuilt": {}}
+    assert set(json.loads(run_tuike("graph", "rebuild", directory=stack.directory).stdout)) == {"rebuilt"}
     drift = run_tuike("graph", "check", directory=stack.directory)
     assert json.loads(drift.stdout)["drift"] == 0
     released = run_tuike("commission", "release", "--now", "2026-01-01T00:00:00+08:00", directory=stack.directory)

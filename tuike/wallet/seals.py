@@ -2,9 +2,10 @@
 
 Writers never queue for the chain: a transaction carries the hash of its own content, and a sealer later links batches
 of them. Numbers are drawn before commit, so a lower number can become visible after a higher one. The sealer therefore
-notes the highest number and the running transactions (`pg_snapshot_xmax`), and seals up to that number only on a later
-call, when every transaction of then is over: whatever number at or below it exists, exists for good. This relies on
-posting having a transaction id before it draws a number.
+notes the highest number it sees and then a horizon, the transaction id it is given itself, and seals up to that number
+only on a later call, when every transaction below the horizon is over: whatever number at or below it exists, exists
+for good. For posting has its transaction id before it draws a number, and so before any number that was seen.
+(`pg_snapshot_xmax` is no such horizon: it is one past the last completed transaction, and a running one may be above.)
 """
 
 from datetime import datetime
@@ -18,10 +19,10 @@ from tuike.wallet.model import LedgerCheck
 _SEALER_LOCK = 0x7475_696B_0001
 _GENESIS = bytes(32)
 
+_HIGHEST = text("SELECT coalesce(max(id), 0), pg_current_xact_id_if_assigned() IS NULL FROM ledger_transactions")
 _MARK = text(
     """
-    INSERT INTO ledger_seal_marks (high_id, horizon)
-    SELECT coalesce(max(id), 0), pg_snapshot_xmax(pg_current_snapshot()) FROM ledger_transactions
+    INSERT INTO ledger_seal_marks (high_id, horizon) VALUES (:high, pg_current_xact_id())
     ON CONFLICT (only_row) DO UPDATE SET high_id = excluded.high_id, horizon = excluded.horizon
     """
 )
@@ -44,14 +45,19 @@ _ADD_SEAL = text(
 def seal_transactions(tx: Transaction, *, now: datetime, limit: int = 5_000) -> int:
     """Link settled ledger transactions to the chain, up to `limit` per seal, and return how many.
 
-    Returns 0 when another sealer is at work. What was posted since the previous call is sealed by the next.
+    Returns 0 when another sealer is at work. What was posted since the previous call is sealed by the next. Call it in
+    a transaction that has written nothing: raises RuntimeError otherwise, since its horizon would be too low.
     """
     if not tx.execute(text("SELECT pg_try_advisory_xact_lock(:key)"), {"key": _SEALER_LOCK}).scalar_one():
         return 0
-    high = tx.execute(_MATURE).scalar_one_or_none()
-    sealed = 0 if high is None else _seal_up_to(tx, high, limit, now)
-    if high is not None or not _has_mark(tx):
-        tx.execute(_MARK)
+    high, is_unwritten = tx.execute(_HIGHEST).one()
+    if not is_unwritten:
+        raise RuntimeError("Sealing needs a transaction of its own.")
+    mature = tx.execute(_MATURE).scalar_one_or_none()
+    if mature is None and _has_mark(tx):
+        return 0
+    sealed = 0 if mature is None else _seal_up_to(tx, mature, limit, now)
+    tx.execute(_MARK, {"high": high})
     return sealed
 
 
