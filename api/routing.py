@@ -6,6 +6,7 @@ Schemas are made once, at import; a request only walks them.
 """
 
 import functools
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -25,7 +26,7 @@ from tuike import identity, team
 from tuike.app import App
 from tuike.config import Config
 from tuike.db import Database, Transaction
-from tuike.graph import Graph
+from tuike.graph import Graph, journal
 from tuike.identity import Scope
 from tuike.shared.clock import read_clock, refuse_future
 from tuike.shared.errors import Forbidden, Malformed, Unauthenticated, ValidationFailed
@@ -377,6 +378,8 @@ def apply_relations(db: Database, graph: Graph) -> None:
         team.catch_up(db, graph)
     except Exception:
         log.exception("graph.catch_up_failed", request_id=g.get("request_id"))
+        # Nobody could be told that the change waits. Once answered it must count as missing, which it does by its age.
+        time.sleep(journal.GRACE_SECONDS)
 
 
 def load_query(schema: Shape, now: datetime) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import pytest
+from sqlalchemy import text
 from werkzeug.test import TestResponse
 
 from api import create_app
@@ -70,3 +71,15 @@ def test_without_postgres_everything_is_refused_with_its_name(without_postgres: 
     metrics = caller.get("/metrics")
     assert metrics.status_code == 200
     assert b'tuike_part_up{part="postgres"} 0.0' in metrics.data
+
+
+def test_a_touch_is_counted_as_missing_when_nobody_could_be_told_that_it_waits(caller: Caller) -> None:
+    """As when PostgreSQL dies right after a touch was committed and is back before the next order."""
+    link = caller.make_link(caller.make_promoter()["id"])
+    with caller.app.db.transaction() as tx:
+        tx.execute(text("ALTER TABLE journal ADD CONSTRAINT nobody_writes_it_down CHECK (status = 'new') NOT VALID"))
+    caller.make_touch(link["code"], buyer_id="b")
+    with caller.app.db.transaction() as tx:
+        tx.execute(text("ALTER TABLE journal DROP CONSTRAINT nobody_writes_it_down"))
+    order = caller.make_paid_order(buyer_id="b")
+    assert order["attribution"]["reason"] == "pending"

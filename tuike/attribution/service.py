@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from tuike import team
 from tuike.attribution import rules, store
 from tuike.attribution.model import (
     MODELS,
@@ -45,7 +46,7 @@ def create_link(
     """
     if target_type not in TARGET_TYPES:
         raise ValidationFailed(fields={"target.type": [f"Is none of {', '.join(TARGET_TYPES)}."]})
-    status = store.find_promoter_status(tx, promoter_id) if is_id("promoter", promoter_id) else None
+    status = team.lock_status(tx, promoter_id=promoter_id)
     if status is None:
         raise PromoterNotFound
     if status != PromoterStatus.ACTIVE:

@@ -15,12 +15,6 @@ from tuike.shared.clock import from_micros
 _PATH_LIMIT = 200
 
 
-def find_promoter_status(tx: Transaction, promoter_id: str) -> str | None:
-    """Return the status of a promoter, held until the transaction ends, or None when there is no such promoter."""
-    query = text("SELECT status FROM promoters WHERE id = :id FOR SHARE")
-    return tx.execute(query, {"id": promoter_id}).scalar_one_or_none()
-
-
 def insert_link(
     tx: Transaction,
     *,

@@ -35,8 +35,11 @@ _WRITE = """
     INSERT INTO journal (lane, kind, id, subject, payload, recorded_at)
     VALUES (:journal_lane, :journal_kind, :journal_id, :journal_subject, CAST(:journal_payload AS jsonb), :journal_now)
 """
-BEHIND = """EXISTS (SELECT 1 FROM journal WHERE lane = 0 AND status <> 'applied'
-    AND (status = 'deferred' OR recorded_at < clock_timestamp() - interval '1 second'))"""
+GRACE_SECONDS = 1
+"""How long a change may be on its way into the graph, not answered yet, before it counts as missing there."""
+
+BEHIND = f"""EXISTS (SELECT 1 FROM journal WHERE lane = 0 AND status <> 'applied'
+    AND (status = 'deferred' OR recorded_at < clock_timestamp() - interval '{GRACE_SECONDS} second'))"""
 """SQL for `is_behind`, for whoever asks for more in the same statement."""
 _IS_BEHIND = text(f"SELECT {BEHIND}")
 
@@ -94,7 +97,7 @@ def find(tx: Transaction, kind: str, id: str) -> JournalRow | None:
 def is_behind(tx: Transaction) -> bool:
     """Tell whether the graph may lack something that was already answered, so that no money may be decided from it.
 
-    True while any row of the sync lane waits for a graph that was away, or has waited for more than a second.
+    True while any row of the sync lane waits for a graph that was away, or has waited for more than GRACE_SECONDS.
     """
     return tx.execute(_IS_BEHIND).scalar_one()
 

@@ -28,10 +28,12 @@ from tuike.team.service import (
     find_by_invite_code,
     get_promoter,
     get_team_sizes,
+    is_promoter,
     list_promoters,
     list_team,
     list_upline,
     list_uplines,
+    lock_status,
     preview_move,
 )
 
@@ -57,10 +59,12 @@ __all__ = [
     "find_by_invite_code",
     "get_promoter",
     "get_team_sizes",
+    "is_promoter",
     "list_promoters",
     "list_team",
     "list_upline",
     "list_uplines",
+    "lock_status",
     "preview_move",
     "rebuild",
 ]

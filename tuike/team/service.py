@@ -46,7 +46,7 @@ def create_promoter(
     A promoter with the external_id of a buyer is the same person. Raises ExternalIdTaken, InviteCodeTaken,
     InviterNotFound.
     """
-    if inviter_id is not None and not _exists(tx, inviter_id):
+    if inviter_id is not None and not is_promoter(tx, promoter_id=inviter_id):
         raise InviterNotFound
     promoter_id = new_id("promoter")
     code = invite_code or "".join(secrets.choice(_CODE_LETTERS) for _ in range(_CODE_LENGTH))
@@ -84,6 +84,17 @@ def get_promoter(tx: Transaction, graph: Graph, *, promoter_id: str) -> Promoter
     row = _get_row(tx, promoter_id)
     _, inviter_id = store.find_inviter(graph, promoter_id)
     return _promoter(row, inviter_id)
+
+
+def is_promoter(tx: Transaction, *, promoter_id: str) -> bool:
+    """Tell whether a promoter with this id exists; anything that is not a promoter's id is none."""
+    return is_id("promoter", promoter_id) and store.find_promoter(tx, promoter_id) is not None
+
+
+def lock_status(tx: Transaction, *, promoter_id: str) -> PromoterStatus | None:
+    """Return a promoter's status, which nobody changes until the transaction ends; None when there is none such."""
+    status = store.lock_status(tx, promoter_id) if is_id("promoter", promoter_id) else None
+    return None if status is None else PromoterStatus(status)
 
 
 def find_by_invite_code(tx: Transaction, *, invite_code: str) -> str | None:
@@ -124,7 +135,7 @@ def change_inviter(
     """
     with deciding(db, graph) as tx:
         row = _get_row(tx, promoter_id)
-        if inviter_id is not None and inviter_id != promoter_id and not _exists(tx, inviter_id):
+        if inviter_id is not None and inviter_id != promoter_id and not is_promoter(tx, promoter_id=inviter_id):
             raise InviterNotFound
         standing = store.find_standing(graph, promoter_id=promoter_id, inviter_id=inviter_id)
         if standing is None:
@@ -162,7 +173,7 @@ def preview_move(tx: Transaction, graph: Graph, *, promoter_id: str, inviter_id:
     Raises PromoterNotFound, InviterNotFound, GraphUnavailable.
     """
     _get_row(tx, promoter_id)
-    if inviter_id is not None and not _exists(tx, inviter_id):
+    if inviter_id is not None and not is_promoter(tx, promoter_id=inviter_id):
         raise InviterNotFound
     standing = store.find_standing(graph, promoter_id=promoter_id, inviter_id=inviter_id)
     if standing is None:
@@ -214,21 +225,19 @@ def list_upline(graph: Graph, *, promoter_id: str, at: datetime | None = None) -
 
     Raises PromoterNotFound, GraphUnavailable.
     """
-    above = store.list_upline(graph, promoter_id=promoter_id, at=_as_of(at))
+    above = store.list_upline(graph, promoter_id=promoter_id, at=None if at is None else to_micros(at))
     if above is None:
         raise PromoterNotFound
     return _upline(above)
 
 
-def list_uplines(
-    graph: Graph, *, promoter_ids: Sequence[str], at: datetime | None = None
-) -> Mapping[str, list[Upline]]:
-    """Return the upline of each promoter, as `list_upline` does, in one round trip for all of them.
+def list_uplines(graph: Graph, *, promoter_ids: Sequence[str]) -> Mapping[str, list[Upline]]:
+    """Return the present upline of each promoter, as `list_upline` does, in one round trip for all of them.
 
     Unknown promoters have an empty one. Raises GraphUnavailable.
     """
     uplines: dict[str, list[Upline]] = {promoter_id: [] for promoter_id in promoter_ids}
-    for promoter_id, *above in store.list_uplines(graph, promoter_ids=list(uplines), at=_as_of(at)):
+    for promoter_id, *above in store.list_uplines(graph, promoter_ids=list(uplines)):
         uplines[promoter_id] = _upline(above)
     return uplines
 
@@ -283,14 +292,6 @@ def get_team_sizes(graph: Graph, *, promoter_id: str) -> dict[int, int]:
 
 def _upline(above: Sequence[str | None]) -> list[Upline]:
     return [Upline(one, level) for level, one in enumerate(above, start=1) if one is not None]
-
-
-def _as_of(at: datetime | None) -> int:
-    return store.LIVING if at is None else to_micros(at)
-
-
-def _exists(tx: Transaction, promoter_id: str) -> bool:
-    return is_id("promoter", promoter_id) and store.find_promoter(tx, promoter_id) is not None
 
 
 def _get_row(tx: Transaction, promoter_id: str) -> Row[Any]:

@@ -12,9 +12,6 @@ from tuike.db import Transaction
 from tuike.graph import LEVELS_MAX, SEAT_WIDTH, Graph
 from tuike.team.model import PromoterStatus
 
-LIVING = 2**62
-"""An instant after all others: as of it, only living bindings hold."""
-
 _WALK = 256
 _LIST_LEVEL = {1: "team.list_level_1", 2: "team.list_level_2", 3: "team.list_level_3"}
 _COLUMNS = "id, external_id, name, invite_code, level, status, inviter_at_joining, joined_at"
@@ -61,6 +58,12 @@ def find_promoter(tx: Transaction, promoter_id: str) -> Row[Any] | None:
     """Return the promoter's row, or None."""
     query = text(f"SELECT {_COLUMNS} FROM promoters WHERE id = :id")
     return tx.execute(query, {"id": promoter_id}).one_or_none()
+
+
+def lock_status(tx: Transaction, promoter_id: str) -> str | None:
+    """Return the status of a promoter, held until the transaction ends, or None when there is no such promoter."""
+    query = text("SELECT status FROM promoters WHERE id = :id FOR SHARE")
+    return tx.execute(query, {"id": promoter_id}).scalar_one_or_none()
 
 
 def find_id_by_invite_code(tx: Transaction, invite_code: str) -> str | None:
@@ -119,15 +122,18 @@ def find_standing(graph: Graph, *, promoter_id: str, inviter_id: str | None) -> 
         walked_from = above[-1]
 
 
-def list_upline(graph: Graph, *, promoter_id: str, at: int) -> list[str | None] | None:
-    """Return the promoters one, two and three steps above as of `at`, or None when the promoter is unknown."""
-    rows = graph.read("team.list_upline", promoter_id=promoter_id, at=at)
+def list_upline(graph: Graph, *, promoter_id: str, at: int | None) -> list[str | None] | None:
+    """Return the promoters one, two and three steps above as of `at` (now if None), or None for an unknown promoter."""
+    if at is None:
+        rows = graph.read("team.list_upline_now", promoter_id=promoter_id)
+    else:
+        rows = graph.read("team.list_upline", promoter_id=promoter_id, at=at)
     return list(rows[0].values()) if rows else None
 
 
-def list_uplines(graph: Graph, *, promoter_ids: Sequence[str], at: int) -> list[list[Any]]:
+def list_uplines(graph: Graph, *, promoter_ids: Sequence[str]) -> list[list[Any]]:
     """Return [promoter_id, one step above, two, three] for every known promoter, in one round trip."""
-    rows = graph.read("team.list_uplines", promoter_ids=list(promoter_ids), at=at)
+    rows = graph.read("team.list_uplines", promoter_ids=list(promoter_ids))
     return rows[0]["uplines"] if rows else []
 
 

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from tuike import team
 from tuike.db import Transaction
 from tuike.shared import clock, ids
 from tuike.shared.money import DEFAULT_CURRENCY, check_currency
@@ -32,7 +33,7 @@ def get_wallet(tx: Transaction, *, promoter_id: str, currency: str = DEFAULT_CUR
     Raises WalletOwnerNotFound (`promoter_not_found`) and CurrencyUnknown.
     """
     check_currency(currency)
-    if not store.promoter_exists(tx, promoter_id=promoter_id):
+    if not team.is_promoter(tx, promoter_id=promoter_id):
         raise WalletOwnerNotFound
     balances = store.find_balances(tx, promoter_id=promoter_id, currency=currency)
     return Wallet(
@@ -62,7 +63,7 @@ def request_withdrawal(
     Raises WalletOwnerNotFound, CurrencyUnknown, AmountTooLarge, BelowMinimum, InsufficientBalance, DailyLimitExceeded.
     """
     check_currency(currency)
-    if not store.promoter_exists(tx, promoter_id=promoter_id):
+    if not team.is_promoter(tx, promoter_id=promoter_id):
         raise WalletOwnerNotFound(fields={"promoter_id": ["Names no promoter."]})
     available, withdrawing = _addresses(promoter_id, "available", "withdrawing")
     balances = lock_balances(tx, accounts=[(available, currency), (withdrawing, currency)])

@@ -31,13 +31,6 @@ def find_balances(tx: Transaction, *, promoter_id: str, currency: str) -> dict[s
     return {row.kind: row.balance_minor for row in rows}
 
 
-def promoter_exists(tx: Transaction, *, promoter_id: str) -> bool:
-    """Tell whether a promoter with this id exists."""
-    return bool(
-        tx.execute(text("SELECT EXISTS (SELECT 1 FROM promoters WHERE id = :id)"), {"id": promoter_id}).scalar_one()
-    )
-
-
 def sum_requested_since(tx: Transaction, *, promoter_id: str, currency: str, since: datetime) -> int:
     """Return what was requested since an instant and neither rejected nor failed."""
     return int(
