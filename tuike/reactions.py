@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from tuike import checkout, commission
+from tuike import catalog, checkout, commission
 from tuike.db import Database, Transaction, outbox
 from tuike.graph import Graph
 from tuike.shared import clock
@@ -39,6 +39,15 @@ def _resolve(tx: Transaction, graph: Graph, order_ids: Sequence[str], now: datet
         checkout.resolve_attribution(tx, graph, order_id=order_id, now=now)
 
 
+def _refresh_stock(tx: Transaction, graph: Graph, product_ids: Sequence[str], now: datetime) -> None:
+    catalog.refresh_stock(tx, product_ids=product_ids)
+
+
+def _follow_name(tx: Transaction, graph: Graph, keys: Sequence[str], now: datetime) -> None:
+    for key in keys:
+        catalog.follow_name(tx, key=key, now=now)
+
+
 @dataclass(frozen=True, slots=True)
 class Reaction:
     """What to do with the keys of a topic's events, and how many to take at once."""
@@ -52,6 +61,8 @@ REACTIONS = {
     "order.paid": Reaction(_accrue, batch=500),
     "order.received": Reaction(_start_holding, batch=500),
     "order.refunded": Reaction(_reverse, batch=100),
+    catalog.STOCK_CHANGED: Reaction(_refresh_stock, batch=500),
+    catalog.RENAMED: Reaction(_follow_name, batch=1),
 }
 
 

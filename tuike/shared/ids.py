@@ -5,6 +5,7 @@ from ulid import ULID
 PREFIXES = {
     "promoter": "prm", "link": "lnk", "touch": "tch", "order": "ord", "withdrawal": "wdr", "binding": "bnd",
     "api_key": "key", "commission": "com",
+    "category": "cat", "brand": "brd", "product": "prd", "sku": "sku", "shelf": "shf", "correction": "stc",
 }  # fmt: skip
 
 
