@@ -9,7 +9,9 @@ import pytest
 from importlinter.cli import EXIT_STATUS_SUCCESS, lint_imports
 
 ROOT = Path(__file__).resolve().parents[2]
-CAPABILITIES = ("attribution", "catalog", "checkout", "commission", "graph", "identity", "orders", "team", "wallet")
+CAPABILITIES = (
+    "attribution", "catalog", "checkout", "commission", "graph", "identity", "orders", "risk", "team", "wallet",
+)  # fmt: skip
 MODULES = sorted(path for root in ("tuike", "api", "workers") for path in (ROOT / root).rglob("*.py"))
 
 

@@ -12,6 +12,7 @@ from tuike.cli.demo import demo
 from tuike.cli.graph import graph
 from tuike.cli.key import key
 from tuike.cli.ledger import ledger
+from tuike.cli.risk import risk
 from tuike.cli.up import up
 from tuike.embedded import DirectoryInUse, StartFailed
 from tuike.shared.errors import TuikeError
@@ -40,7 +41,7 @@ def cli() -> None:
     """Promoters for a social shop: relations in a graph, money in a ledger, both provably in step."""
 
 
-for command in (up, demo, key, commission, graph, ledger, db):
+for command in (up, demo, key, commission, graph, ledger, risk, db):
     cli.add_command(command)
 
 

@@ -1,0 +1,129 @@
+"""`tuike risk`."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import click
+
+from tuike.cli.session import takes_data_dir
+
+
+@click.group()
+def risk() -> None:
+    """Risk: rings of cheats, found with their evidence."""
+
+
+# Simulated worlds need no stack; --data-dir is taken because every command takes it.
+
+
+def _split(context: click.Context, parameter: click.Parameter, value: str) -> tuple[str, ...]:
+    return tuple(name.strip() for name in value.split(",") if name.strip())
+
+
+@risk.command()
+@takes_data_dir
+@click.option(
+    "--output",
+    metavar="DIR",
+    required=True,
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where the input files of a sweep and truth/ are written.",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    default=1,
+    show_default=True,
+    help="The same seed and options always make the same files.",
+)
+@click.option(
+    "--size",
+    type=click.Choice(["small", "medium", "large", "huge"]),
+    default="small",
+    show_default=True,
+    help="About 60 thousand, 300 thousand, 1.2 million or 12 million rows.",
+)
+@click.option("--host", metavar="NAME", help="The shape of honest trade; drawn from the seed if none is named.")
+@click.option(
+    "--frauds",
+    metavar="NAMES",
+    default="documented",
+    show_default=True,
+    callback=_split,
+    help="Names with commas between, or documented, held-out, all, none.",
+)
+@click.option(
+    "--confounders",
+    metavar="NAMES",
+    default="all",
+    show_default=True,
+    callback=_split,
+    help="Names with commas between, or all, none.",
+)
+@click.option(
+    "--fraud-rate",
+    type=click.FloatRange(0, 0.5),
+    default=0.007,
+    show_default=True,
+    help="Which part of all accounts belongs to rings.",
+)
+@click.option(
+    "--hiding",
+    type=click.Choice(["easy", "usual", "hard"]),
+    default="usual",
+    show_default=True,
+    help="How well rings hide: density, camouflage, spread in time and shared identifiers.",
+)
+def simulate(
+    output: Path, seed: int, size: str, host: str | None, frauds: tuple[str, ...], confounders: tuple[str, ...],
+    fraud_rate: float, hiding: str, directory: Path,
+) -> None:  # fmt: skip
+    """Simulate a world with planted rings and honest look-alikes, and write it as the files that a sweep reads."""
+    from tuike.risk import worlds
+
+    world = worlds.simulate_world(
+        seed=seed, size=worlds.Size(size), host=host, frauds=frauds, confounders=confounders, fraud_rate=fraud_rate,
+        knobs=worlds.LEVELS[hiding])  # fmt: skip
+    rows = worlds.write_world(world, output)
+    click.echo(
+        json.dumps({"host": world.host.name, "rows": rows, "rings": len(world.rings), "groups": len(world.groups)})
+    )
+
+
+@risk.command("worlds")
+@takes_data_dir
+def list_worlds(directory: Path) -> None:
+    """List the hosts, frauds and confounders that a world can have, as JSON."""
+    from tuike.risk import worlds
+
+    told: dict[str, dict[str, Any]] = {
+        "hosts": {name: host.says for name, host in worlds.HOSTS.items()},
+        "frauds": {name: fraud.says for name, fraud in worlds.FRAUDS.items() if not fraud.is_held_out},
+        "held_out": {name: fraud.says for name, fraud in worlds.FRAUDS.items() if fraud.is_held_out},
+        "confounders": {name: confounder.says for name, confounder in worlds.CONFOUNDERS.items()},
+    }
+    click.echo(json.dumps(told, ensure_ascii=False, indent=1))
+
+
+@risk.command()
+@takes_data_dir
+@click.option(
+    "--world",
+    metavar="DIR",
+    required=True,
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="A directory that `tuike risk simulate` wrote.",
+)
+@click.option(
+    "--output",
+    metavar="DIR",
+    required=True,
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="What a sweep of it wrote.",
+)
+def judge(world: Path, output: Path, directory: Path) -> None:
+    """Compare what a sweep found in a simulated world with the truth; the answer is JSON."""
+    from tuike.risk import worlds
+
+    click.echo(json.dumps(worlds.judge_output(world, output).to_json(), ensure_ascii=False, indent=1))
