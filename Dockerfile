@@ -7,7 +7,7 @@ RUN useradd --system --home-dir /srv/tuike tuike
 # Dependencies first: they change less often than the code.
 COPY setup.cfg pyproject.toml requirements.lock README.md LICENSE ./
 RUN mkdir tuike api workers && touch tuike/__init__.py api/__init__.py workers/__init__.py \
-    && pip install -c requirements.lock -e .
+    && pip install -c requirements.lock -e '.[risk]'
 
 COPY tuike tuike
 COPY api api

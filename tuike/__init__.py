@@ -1,5 +1,6 @@
 """tuike: promoters for a social shop. The capabilities, upper layers first; each is entered by its door.
 
+risk         rings of cheats, found with their evidence
 checkout     placing an order: whom it belongs to and what each level would earn, decided once
 commission   plans, splits and entries: pending at payment, available after the holding period, reversed by refunds
 attribution  share links, touches and share paths; which touch counts

@@ -1,0 +1,285 @@
+"""Compiled graph kernels: pairs, bounded cycles, weighted cores with their densest part, hub mixtures.
+
+Weights are whole numbers, so that sums are exact and the order of rows cannot matter; ties are taken together, so that
+no identifier decides anything.
+"""
+
+import numpy as np
+
+from tuike.risk.sweep.jit import compiled
+
+
+@compiled
+def expand_pairs(starts, members, tokens, left, right, source):
+    """Write every pair of members of each of `tokens`; the arrays have room for all. Members of a token are sorted."""
+    at = 0
+    for number in range(tokens.size):
+        token = tokens[number]
+        for i in range(starts[token], starts[token + 1]):
+            for j in range(i + 1, starts[token + 1]):
+                left[at], right[at], source[at] = members[i], members[j], token
+                at += 1
+    return at
+
+
+@compiled
+def count_common(starts, items, left, right, linked, index):
+    """For each pair of accounts and each item (hub) both have: add one to `linked` at both of their entries.
+
+    `items` are sorted within each account; `index` maps the position in `items` to the entry counted.
+    """
+    for pair in range(left.size):
+        i, i_end = starts[left[pair]], starts[left[pair] + 1]
+        j, j_end = starts[right[pair]], starts[right[pair] + 1]
+        while i < i_end and j < j_end:
+            if items[i] < items[j]:
+                i += 1
+            elif items[i] > items[j]:
+                j += 1
+            else:
+                linked[index[i]] += 1
+                linked[index[j]] += 1
+                i += 1
+                j += 1
+
+
+@compiled
+def count_near(group_starts, at, owner, window, room, out):
+    """For each event count the events of other owners in its group within `window`; at most `room` are looked at.
+
+    Events are sorted by group and instant.
+    """
+    for group in range(group_starts.size - 1):
+        first, end = group_starts[group], group_starts[group + 1]
+        for i in range(first, end):
+            seen = 0
+            for j in range(i + 1, end):
+                if at[j] - at[i] > window or seen >= room:
+                    break
+                seen += 1
+                if owner[j] != owner[i]:
+                    out[i] += 1
+                    out[j] += 1
+
+
+@compiled
+def list_near(group_starts, at, owner, window, room, left, right, gap):
+    """Write the pairs of events of one group within `window`; with empty arrays only count them."""
+    count = 0
+    for group in range(group_starts.size - 1):
+        first, end = group_starts[group], group_starts[group + 1]
+        for i in range(first, end):
+            seen = 0
+            for j in range(i + 1, end):
+                if at[j] - at[i] > window or seen >= room:
+                    break
+                seen += 1
+                if owner[j] != owner[i]:
+                    if left.size:
+                        left[count], right[count], gap[count] = i, j, at[j] - at[i]
+                    count += 1
+    return count
+
+
+@compiled
+def count_gaps(group_starts, at, windows, out):
+    """Count, for each window, the pairs of events of one group that lie within it (all of them, by two pointers)."""
+    for number in range(windows.size):
+        total = 0
+        for group in range(group_starts.size - 1):
+            first, end = group_starts[group], group_starts[group + 1]
+            low = first
+            for i in range(first, end):
+                while at[i] - at[low] > windows[number]:
+                    low += 1
+                total += i - low
+        out[number] = total
+
+
+@compiled
+def find_cycles(starts, targets, on_edge, length_max):
+    """Count simple directed cycles of 2 to `length_max` (at most 4) vertices, exactly, and the cycles on each edge.
+
+    `targets` are sorted within each vertex; each cycle is counted once, from its smallest vertex.
+    Returns the counts by length.
+    """
+    found = np.zeros(5, np.int64)
+    vertices = starts.size - 1
+    for a in range(vertices):
+        for e in range(starts[a], starts[a + 1]):
+            b = targets[e]
+            if b <= a:
+                continue
+            for f in range(starts[b], starts[b + 1]):
+                c = targets[f]
+                if c == a:
+                    found[2] += 1
+                    on_edge[e] += 1
+                    on_edge[f] += 1
+                    continue
+                if c <= a or c == b or length_max < 3:
+                    continue
+                for g in range(starts[c], starts[c + 1]):
+                    d = targets[g]
+                    if d == a:
+                        found[3] += 1
+                        on_edge[e] += 1
+                        on_edge[f] += 1
+                        on_edge[g] += 1
+                    elif d > a and d not in (b, c) and length_max > 3:
+                        h = find_edge(starts, targets, d, a)
+                        if h >= 0:
+                            found[4] += 1
+                            on_edge[e] += 1
+                            on_edge[f] += 1
+                            on_edge[g] += 1
+                            on_edge[h] += 1
+    return found
+
+
+@compiled
+def find_edge(starts, targets, a, b):
+    """Return the position of the edge from a to b, or -1."""
+    low, high = starts[a], starts[a + 1]
+    while low < high:
+        middle = (low + high) // 2
+        if targets[middle] < b:
+            low = middle + 1
+        else:
+            high = middle
+    return low if low < starts[a + 1] and targets[low] == b else -1
+
+
+@compiled
+def _sift(heap_key, heap_node, size):
+    at = 0
+    while True:
+        child = 2 * at + 1
+        if child >= size:
+            return
+        if child + 1 < size and heap_key[child + 1] < heap_key[child]:
+            child += 1
+        if heap_key[at] <= heap_key[child]:
+            return
+        heap_key[at], heap_key[child] = heap_key[child], heap_key[at]
+        heap_node[at], heap_node[child] = heap_node[child], heap_node[at]
+        at = child
+
+
+@compiled
+def peel(starts, targets, weights, priors):
+    """Peel a weighted graph from its weakest vertex on, as FRAUDAR does; whole-number weights, both directions stored.
+
+    Returns (core, best): `core[v]` is the weight that held v when it fell, never less than that of those before it, so
+    it depends on the graph alone; `best` is the core level at which weight divided by vertices is greatest.
+    """
+    vertices = starts.size - 1
+    degree = priors.copy()
+    total = 0
+    for v in range(vertices):
+        for e in range(starts[v], starts[v + 1]):
+            degree[v] += weights[e]
+            total += weights[e]
+    total = total // 2 + priors.sum()
+    capacity = vertices + targets.size + 1
+    heap_key = np.empty(capacity, np.int64)
+    heap_node = np.empty(capacity, np.int32)
+    order = np.argsort(degree, kind="mergesort")
+    for i in range(vertices):
+        heap_key[i], heap_node[i] = degree[order[i]], order[i]
+    size = vertices
+    core = np.full(vertices, -1, np.int64)
+    left, level = vertices, np.int64(-1)
+    best, best_density = np.int64(0), -1.0
+    while left > 0:
+        key, v = heap_key[0], heap_node[0]
+        size -= 1
+        heap_key[0], heap_node[0] = heap_key[size], heap_node[size]
+        _sift(heap_key, heap_node, size)
+        if core[v] >= 0 or key != degree[v]:
+            continue
+        if key > level:
+            density = total / left
+            if density > best_density:
+                best, best_density = key, density
+            level = key
+        core[v] = level
+        total -= degree[v]
+        left -= 1
+        for e in range(starts[v], starts[v + 1]):
+            u = targets[e]
+            if core[u] < 0:
+                degree[u] -= weights[e]
+                at = size
+                size += 1
+                heap_key[at], heap_node[at] = degree[u], u
+                while at > 0:
+                    parent = (at - 1) // 2
+                    if heap_key[parent] <= heap_key[at]:
+                        break
+                    heap_key[parent], heap_key[at] = heap_key[at], heap_key[parent]
+                    heap_node[parent], heap_node[at] = heap_node[at], heap_node[parent]
+                    at = parent
+    return core, best
+
+
+@compiled
+def fit_hubs(starts, features, classes, votes, tables, pooled, totals, weights, shrink, share, llr):
+    """Fit each hub as a mixture of ordinary dealings and dealings of a ring, whose habits are learnt from the hub.
+
+    `features` (dealings × traits) are small bins; dealings of a hub stand together from `starts`. `tables[class, trait,
+    bin]` counts the bins over all hubs of a class, `totals[class]` the dealings, `pooled` tells the shares over all.
+    What is ordinary for a hub is learnt without the hub itself. Fills `share`, the probability that a dealing is the
+    ring's, and `llr[dealing, trait]`, the nats that speak for the ring when its habits are learnt without that dealing.
+    """
+    traits, bins = tables.shape[1], tables.shape[2]
+    ordinary = np.empty((traits, bins))
+    own = np.empty((traits, bins))
+    counts = np.empty((traits, bins))
+    for hub in range(starts.size - 1):
+        first, end = starts[hub], starts[hub + 1]
+        size = end - first
+        kind = classes[hub]
+        if size < 3:
+            continue
+        counts[:] = 0.0
+        for i in range(first, end):
+            for t in range(traits):
+                counts[t, features[i, t]] += 1.0
+        out = 1.0 if votes[hub] else 0.0
+        kept = totals[kind] - out * size
+        for t in range(traits):
+            for b in range(bins):
+                known = tables[kind, t, b] - out * counts[t, b]
+                ordinary[t, b] = (known + 100.0 * pooled[t, b]) / (kept + 100.0)
+        for i in range(first, end):
+            value = 0.0
+            for t in range(traits):
+                b = features[i, t]
+                here = (counts[t, b] - 1.0 + shrink * ordinary[t, b]) / (size - 1.0 + shrink)
+                value += weights[t] * np.log(here / ordinary[t, b])
+            share[i] = 1.0 / (1.0 + np.exp(-max(-30.0, min(30.0, value))))
+        mix = 0.5
+        for _ in range(15):
+            own[:] = 0.0
+            heavy = 0.0
+            for i in range(first, end):
+                heavy += share[i]
+                for t in range(traits):
+                    own[t, features[i, t]] += share[i]
+            moved = 0.0
+            for i in range(first, end):
+                value = np.log(mix / (1.0 - mix))
+                for t in range(traits):
+                    b = features[i, t]
+                    rest = max(heavy - share[i], 0.0)
+                    here = (max(own[t, b] - share[i], 0.0) + shrink * ordinary[t, b]) / (rest + shrink)
+                    nats = weights[t] * max(-4.0, min(5.0, np.log(here / ordinary[t, b])))
+                    llr[i, t] = nats
+                    value += nats
+                fresh = 1.0 / (1.0 + np.exp(-max(-30.0, min(30.0, value))))
+                moved = max(moved, abs(fresh - share[i]))
+                share[i] = fresh
+            mix = min(0.97, max(0.03, (heavy + 0.5) / (size + 1.0)))
+            if moved < 1e-9:
+                break
