@@ -6,12 +6,13 @@ RUN useradd --system --home-dir /srv/tuike tuike
 
 # Dependencies first: they change less often than the code.
 COPY setup.cfg pyproject.toml requirements.lock README.md LICENSE ./
-RUN mkdir tuike api workers && touch tuike/__init__.py api/__init__.py workers/__init__.py \
+RUN mkdir tuike api workers simulator && touch tuike/__init__.py api/__init__.py workers/__init__.py simulator/__init__.py \
     && pip install -c requirements.lock -e '.[risk]'
 
 COPY tuike tuike
 COPY api api
 COPY workers workers
+COPY simulator simulator
 COPY cypher cypher
 # Editable, so that the Cypher files stay where the code looks for them.
 RUN pip install --no-deps -e .

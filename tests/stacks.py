@@ -27,6 +27,12 @@ class Stack:
     output: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
 
+    @property
+    def simulator_url(self) -> str:
+        """Where its stand-ins for outside services are."""
+        url: str = self.read_note()["settings"]["TUIKE_WECHAT_URL"]
+        return url.removesuffix("/wechat")
+
     def read_note(self) -> dict[str, Any]:
         """Return what stack.json says now."""
         note: dict[str, Any] = json.loads((self.directory / "stack.json").read_text())
@@ -120,5 +126,9 @@ def _read(pipe: Any, lines: list[str], ready: "queue.Queue[str] | None") -> None
 def _make_environ() -> dict[str, str]:
     """Our environment without what would lead to another stack; coloured or wrapped output off."""
     away = {"DATABASE_URL", "NEO4J_URI", "NEO4J_USER", "NEO4J_PASSWORD", "NEO4J_DATABASE", "CELERY_BROKER_URL"}
-    kept = {name: value for name, value in os.environ.items() if name not in away}
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if name not in away and not name.startswith(("TUIKE_WECHAT", "TUIKE_ALIPAY"))
+    }
     return kept | {"PYTHONPATH": str(Path(__file__).resolve().parent.parent), "NO_COLOR": "1", "COLUMNS": "200"}

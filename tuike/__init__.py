@@ -8,6 +8,7 @@ wallet       the double-entry ledger, wallets and withdrawals
 orders       facts about orders: placed, paid, received, refunded
 team         promoters, bindings with validity in time, uplines and teams
 identity     API keys and kept answers
+providers    clients of outside services: WeChat, WeChat Pay, Alipay
 graph        the graph server, its Cypher files, and the journal that feeds it
 db           PostgreSQL: transactions, outbox, migrations
 shared       money, instants, ids, pages, errors

@@ -2,7 +2,7 @@
 
 import logging
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import psycopg
 import structlog
@@ -11,6 +11,7 @@ from tuike import broker
 from tuike.config import Config
 from tuike.db import Database
 from tuike.graph import Graph
+from tuike.providers import Providers
 
 _CHECK_SECONDS = 2
 
@@ -22,6 +23,11 @@ class App:
     db: Database
     graph: Graph
     config: Config
+    providers: Providers = field(init=False)
+    """Clients of outside services, built from `config` when they are first asked for."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "providers", Providers(self.config))  # frozen, and this is its first value
 
     def check_parts(self) -> dict[str, str]:
         """Return `up` or `down` for `postgres`, `graph` and `queue`, each asked with a short time limit."""
@@ -34,6 +40,7 @@ class App:
 
     def close(self) -> None:
         """Close every connection."""
+        self.providers.close()
         self.graph.close()
         self.db.close()
 

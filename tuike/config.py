@@ -20,6 +20,25 @@ class Config:
     log_level: str = "INFO"
     db_pool_size: int = 12
     graph_timeout_ms: int = 5_000
+    wechat_url: str = "https://api.weixin.qq.com"
+    wechat_app_id: str = ""
+    wechat_app_secret: str = field(default="", repr=False)
+    wechat_push_token: str = field(default="", repr=False)
+    wechat_push_key: str = field(default="", repr=False)
+    wechat_pay_url: str = "https://api.mch.weixin.qq.com"
+    wechat_pay_merchant_id: str = ""
+    wechat_pay_certificate_serial: str = ""
+    wechat_pay_private_key: str = field(default="", repr=False)
+    wechat_pay_api_v3_key: str = field(default="", repr=False)
+    wechat_pay_public_key_id: str = ""
+    wechat_pay_public_key: str = field(default="", repr=False)
+    wechat_pay_transfer_scene_id: str = "1005"
+    alipay_url: str = "https://openapi.alipay.com/gateway.do"
+    alipay_app_id: str = ""
+    alipay_private_key: str = field(default="", repr=False)
+    alipay_public_key: str = field(default="", repr=False)
+    alipay_app_certificate: str = field(default="", repr=False)
+    alipay_root_certificate: str = field(default="", repr=False)
 
 
 VARIABLES = {
@@ -34,6 +53,25 @@ VARIABLES = {
     "TUIKE_LOG_LEVEL": "log_level",
     "TUIKE_DB_POOL_SIZE": "db_pool_size",
     "TUIKE_GRAPH_TIMEOUT_MS": "graph_timeout_ms",
+    "TUIKE_WECHAT_URL": "wechat_url",
+    "TUIKE_WECHAT_APP_ID": "wechat_app_id",
+    "TUIKE_WECHAT_APP_SECRET": "wechat_app_secret",
+    "TUIKE_WECHAT_PUSH_TOKEN": "wechat_push_token",
+    "TUIKE_WECHAT_PUSH_KEY": "wechat_push_key",
+    "TUIKE_WECHAT_PAY_URL": "wechat_pay_url",
+    "TUIKE_WECHAT_PAY_MERCHANT_ID": "wechat_pay_merchant_id",
+    "TUIKE_WECHAT_PAY_CERTIFICATE_SERIAL": "wechat_pay_certificate_serial",
+    "TUIKE_WECHAT_PAY_PRIVATE_KEY": "wechat_pay_private_key",
+    "TUIKE_WECHAT_PAY_API_V3_KEY": "wechat_pay_api_v3_key",
+    "TUIKE_WECHAT_PAY_PUBLIC_KEY_ID": "wechat_pay_public_key_id",
+    "TUIKE_WECHAT_PAY_PUBLIC_KEY": "wechat_pay_public_key",
+    "TUIKE_WECHAT_PAY_TRANSFER_SCENE_ID": "wechat_pay_transfer_scene_id",
+    "TUIKE_ALIPAY_URL": "alipay_url",
+    "TUIKE_ALIPAY_APP_ID": "alipay_app_id",
+    "TUIKE_ALIPAY_PRIVATE_KEY": "alipay_private_key",
+    "TUIKE_ALIPAY_PUBLIC_KEY": "alipay_public_key",
+    "TUIKE_ALIPAY_APP_CERTIFICATE": "alipay_app_certificate",
+    "TUIKE_ALIPAY_ROOT_CERTIFICATE": "alipay_root_certificate",
 }
 
 

@@ -21,7 +21,7 @@ import pytest
 from tests.stacks import Stack, run_tuike, start_stack
 from tuike.embedded import find_free_port
 
-PARTS = ("postgres", "graph", "api", "worker", "beat")
+PARTS = ("postgres", "graph", "simulator", "api", "worker", "beat")
 
 
 def get_health(url: str) -> tuple[int, dict[str, Any]]:
@@ -53,7 +53,8 @@ def list_descendants(pid: int) -> list[psutil.Process]:
 
 
 def test_the_ready_line_names_an_address_where_a_request_succeeds(stack: Stack) -> None:
-    assert stack.output == [f"ready {stack.url}"]
+    wait_for(lambda: len(stack.output) == 2, seconds=5)
+    assert stack.output == [f"ready {stack.url}", f"simulator {stack.simulator_url}"]
     status, body = get_health(stack.url)
     assert (status, body["parts"]) == (200, {"postgres": "up", "graph": "up", "queue": "up"})
 

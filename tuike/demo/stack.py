@@ -16,7 +16,7 @@ from tuike.embedded import DataDirectory, GraphServer, PostgresServer, StackNote
 from tuike.embedded.processes import sweep
 from tuike.embedded.supervisor import Stopped, Supervisor, choose_port
 
-_OURS = ("postgres", "graph", "run", "log", "stack.json", "secrets.json")
+_OURS = ("postgres", "graph", "run", "log", "stack.json", "secrets.json", "simulator")
 
 
 @contextmanager

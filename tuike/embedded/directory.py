@@ -3,6 +3,7 @@
 lock           held (flock) by the one process that runs servers on the directory
 stack.json     where the running stack is; readable by its owner only, gone when it is stopped
 secrets.json   generated once; readable by its owner only
+simulator/     keys and state of the stand-ins for outside services
 postgres/ graph/ run/ log/
 """
 
@@ -54,6 +55,7 @@ class DataDirectory:
         self.graph = self.path / "graph"
         self.run = self.path / "run"
         self.log = self.path / "log"
+        self.simulator = self.path / "simulator"
         self._note = self.path / "stack.json"
         self._secrets = self.path / "secrets.json"
 

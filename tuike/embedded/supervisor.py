@@ -28,6 +28,7 @@ from tuike.embedded.processes import StartFailed
 log = structlog.get_logger(__name__)
 
 DEFAULT_PORT = 8000
+DEFAULT_SIMULATOR_PORT = 8100
 _ROOT = Path(__file__).resolve().parents[2]
 _READY_SECONDS = 90
 _LOOK_EVERY_S = 0.2
@@ -89,11 +90,12 @@ class Supervisor:
         port: int,
         broker_url: str,
         prepare: Callable[[dict[str, str]], None],
+        simulator_port: int | None = None,
     ) -> None:
         """Run nothing yet.
 
         `broker_url` is `pgmq://` for the stack's own; `prepare(settings)` brings the schema of PostgreSQL and graph up
-        to date before the API starts.
+        to date before the API starts. With `simulator_port` stand-ins for the outside services run beside.
         """
         self.directory = directory
         self.host = host
@@ -101,6 +103,8 @@ class Supervisor:
         self.url = f"http://{_bracket(host)}:{port}"
         self._broker_url = broker_url
         self._prepare = prepare
+        self._simulator_port = simulator_port
+        self.simulator_url = None if simulator_port is None else f"http://127.0.0.1:{simulator_port}"
         self._run = secrets.token_hex(8)
         self._parts: list[Part] = []
         self._restarts: dict[str, _Restart] = {}
@@ -118,6 +122,7 @@ class Supervisor:
             cleanup.callback(self._stop_all)
             try:
                 self._start_servers()
+                self._start_simulator()
                 self._prepare(self._settings)
                 self._is_usable = True
                 self._start_programs()
@@ -156,6 +161,20 @@ class Supervisor:
             with self._starting(postgres):
                 postgres.start()
             graph.wait()
+
+    def _start_simulator(self) -> None:
+        """Start the stand-ins and pass the variables that lead to them on to everybody."""
+        if self._simulator_port is None:
+            return
+        directory = self.directory.simulator
+        command = [sys.executable, "-m", "simulator", "--directory", str(directory),
+                   "--port", str(self._simulator_port)]  # fmt: skip
+        environ = self._mark("simulator") | {"PYTHONPATH": _extend_path(), "PYTHONUNBUFFERED": "1"}
+        simulator = Program("simulator", command, self.directory.log / "simulator.log", environ, patience=5)
+        with self._starting(simulator):
+            simulator.start()
+            self._wait_until(lambda: _is_answered(f"{self.simulator_url}/_control/health"))
+        self._settings |= json.loads((directory / "settings.json").read_text())
 
     def _start_programs(self) -> None:
         api, *others = self._make_programs()
@@ -200,8 +219,11 @@ class Supervisor:
         self.directory.write_note(StackNote(self._run, os.getpid(), self.url, self._settings, pids, self._is_usable))
 
     def _wait_until_healthy(self) -> None:
+        self._wait_until(self._is_healthy)
+
+    def _wait_until(self, is_ready: Callable[[], bool]) -> None:
         end = time.monotonic() + _READY_SECONDS
-        while not self._is_healthy():
+        while not is_ready():
             for part in self._parts:
                 if part.process is None or part.process.poll() is not None:
                     raise StartFailed(f"The {part.name} ended while starting; its log is in {self.directory.log}")
@@ -211,11 +233,7 @@ class Supervisor:
 
     def _is_healthy(self) -> bool:
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104 - compared, not bound
-        try:
-            with urllib.request.urlopen(f"http://{_bracket(host)}:{self.port}/health", timeout=5) as answer:
-                return bool(answer.status == 200 and json.load(answer).get("status") is not None)
-        except (OSError, ValueError):
-            return False
+        return _is_answered(f"http://{_bracket(host)}:{self.port}/health")
 
     def _heal(self) -> None:
         for part in self._parts:
@@ -265,6 +283,19 @@ class Supervisor:
 def choose_port(host: str, port: int | None) -> int:
     """Return the port asked for (8000 unless said otherwise), or the next free one."""
     return processes.find_free_port(host, preferred=port or DEFAULT_PORT)
+
+
+def choose_simulator_port() -> int:
+    """Return the port for the stand-ins: 8100, or the next free one."""
+    return processes.find_free_port("127.0.0.1", preferred=DEFAULT_SIMULATOR_PORT)
+
+
+def _is_answered(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310 - an address of ours
+            return bool(answer.status == 200 and json.load(answer).get("status") is not None)
+    except (OSError, ValueError):
+        return False
 
 
 @contextmanager
