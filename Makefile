@@ -9,7 +9,7 @@ STAMP := .venv/.installed
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up test check format bench lock clean
+.PHONY: help demo up test check format bench client lock clean
 
 help: ## Show this list.
 	@echo "Usage: make TARGET [ARGS=…] [PYTHON=…]"; echo
@@ -39,13 +39,17 @@ format: $(STAMP) ## Put the code into shape.
 bench: $(STAMP) ## Run the benchmarks; the table is also written to build/bench.json (ARGS: see docs/benchmarks.md).
 	@$(BIN)/python -m tests.benchmarks $(ARGS)
 
+client: $(STAMP) ## Generate the TypeScript client anew from the API (also its OpenAPI snapshot).
+	TUIKE_WRITE_SNAPSHOTS=1 $(BIN)/pytest --quiet tests/architecture/test_openapi.py
+	$(BIN)/python -m tests.node generate
+
 lock: $(STAMP) ## Write requirements.lock anew from setup.cfg.
 	$(BIN)/pip install --quiet --disable-pip-version-check uv
 	$(BIN)/uv pip compile setup.cfg --universal --python-version 3.11 --all-extras --upgrade --no-header \
 		--no-emit-index-url --no-emit-find-links --quiet --output-file requirements.lock
 
 clean: ## Remove everything that make made; data directories stay.
-	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .schemathesis *.egg-info
+	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .schemathesis *.egg-info clients/typescript/node_modules clients/typescript/dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(STAMP): setup.cfg pyproject.toml requirements.lock
