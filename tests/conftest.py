@@ -4,7 +4,7 @@
 - `app`: both, as the composition root hands them out. `embedded_graph`, `embedded_app`: the embedded server only.
 - `stack`: one running `tuike up` for the session; `make_stack` starts one of a test's own.
 - `redis_url`: a Redis server. What this machine cannot run is skipped, and listed with its reason at the end;
-  TUIKE_REQUIRE_NEO4J=1 and TUIKE_REQUIRE_REDIS=1 make it a failure.
+  TUIKE_REQUIRE_NEO4J=1, TUIKE_REQUIRE_REDIS=1 and, for tests/browser, TUIKE_REQUIRE_BROWSER=1 make it a failure.
 """
 
 from __future__ import annotations
