@@ -33,8 +33,8 @@ class Host:
     town: float = 0.0
     cities: int = 40
     nat_ips_per_city: int = 12
-    device_shared: float = 0.024
-    card_shared: float = 0.032
+    device_shared: float = 0.035
+    card_shared: float = 0.042
     coverage: dict[str, float] = field(default_factory=dict)
     missing_columns: tuple[tuple[str, str], ...] = ()
     missing_files: tuple[str, ...] = ()
@@ -48,7 +48,7 @@ class Host:
 _ALL = (
     Host("town", "a college town: few goods, everybody buys them, many behind few IPs and addresses",
          days=120, orders_mean=5.0, skus_per_buyer=0.05, sku_exponent=1.15, categories=6, town=0.35, cities=2,
-         nat_ips_per_city=25, device_shared=0.03, posted=0.35),
+         nat_ips_per_city=25, device_shared=0.04, posted=0.35),
     Host("longtail", "a nation-wide shop with a long tail of goods and few orders each",
          days=200, orders_mean=2.0, orders_sigma=0.8, skus_per_buyer=1.1, sku_exponent=0.75, categories=80, cities=120),
     Host("seasonal", "a third of the year's orders falls on three days",

@@ -13,6 +13,8 @@ _SLOTS = 8
 _LEASE_DAYS = 45
 _NAT_BASE = 40_000_000
 _HOMES_PER_BUILDING = 14
+_COUPLES = 0.015
+"""How many promoters are paid to somebody else: a spouse, a parent."""
 
 
 def equip_hosts(world: World) -> None:
@@ -71,7 +73,10 @@ def equip_promoters(world: World, accounts: Ints, *, skip: tuple[str, ...] = ())
     show("device", everybody, person * _SLOTS, first)
     show("phone", everybody, person * _SLOTS, first)
     show("address", rng.random(len(accounts)) < 0.2, find_address(world, home), _pick_later(world, first))
-    payout = np.where((home != person) & (rng.random(len(accounts)) < 0.03), home, person) * _SLOTS
+    theirs = np.where((home != person) & (rng.random(len(accounts)) < 0.1), home, person)
+    married = rng.random(len(accounts)) < _COUPLES
+    theirs = np.where(married, np.roll(person, 1), theirs)
+    payout = theirs * _SLOTS
     show("payout_account", rng.random(len(accounts)) < 0.65, payout, _pick_later(world, first))
     if "ip" not in skip:
         _show_ips(world, accounts, is_buyer=False, person=person, home=home, city=city, since=first)

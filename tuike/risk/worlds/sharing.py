@@ -9,9 +9,9 @@ DEPTH_SHARES = (0.616, 0.226, 0.076, 0.035, 0.018, 0.010)
 """Measured on real cascades: shares of touches at depth 0 to 5; the rest, 1.9 %, lies deeper, at most at 57."""
 DEPTH_MAX = 57
 
-_WISHED = (0.42, 0.3, 0.125, 0.06, 0.035, 0.02)
+_WISHED = (0.52, 0.25, 0.1, 0.052, 0.03, 0.018)
 """What is asked for so that DEPTH_SHARES comes out: some touches find nobody to follow."""
-_HUBS = 0.3
+_HUBS = 0.5
 
 
 def add_browsing(world: World) -> None:

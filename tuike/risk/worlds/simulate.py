@@ -38,7 +38,7 @@ def simulate_world(
     shape = HOSTS[str(rng.choice(sorted(HOSTS)))] if host is None else get_host(host)
     world = World(rng=rng, host=shape, start=_FIRST_DAY + int(rng.integers(0, 300)) * DAY)
     count = buyers or BUYERS_COUNT[size]
-    promoters = max(40, int(count * shape.promoters_per_buyer))
+    promoters = max(160, int(count * shape.promoters_per_buyer))
     make_trade(world, buyers=count, promoters=promoters)
     add_population(world, buyers=count, promoters=promoters)
     world.honest_buyers = count

@@ -4,6 +4,7 @@ from tuike.risk.worlds.frauds import (
     below_limits,
     cycles,
     device_farm,
+    held_out,
     hijacked,
     inviter_chain,
     lockstep,
@@ -21,7 +22,7 @@ FRAUDS: dict[str, Fraud] = {
     module.FRAUD.name: module.FRAUD
     for module in (
         relatives, cycles, star, lockstep, payout, refund_after, device_farm, touch_stuffing, inviter_chain,
-        below_limits, hijacked, slow, mixed,
+        below_limits, hijacked, slow, mixed, *held_out.MODULES,
     )
 }  # fmt: skip
 """Every fraud by its name."""
