@@ -24,12 +24,13 @@ from tuike.graph import migrate as migrate_graph
 RESULT = Path(__file__).resolve().parents[2] / "build" / "bench.json"
 ON_STACK = ("placing", "teams", "joining", "memory")
 GROUPS = ("settling", *ON_STACK, "neo4j")
+ON_REQUEST = ("detection", "detection-all")
 
 
 @click.command()
-@click.argument("groups", nargs=-1, type=click.Choice(GROUPS))
+@click.argument("groups", nargs=-1, type=click.Choice((*GROUPS, *ON_REQUEST)))
 def main(groups: tuple[str, ...]) -> None:
-    """Measure GROUPS (all of them if none is named), print the table and write build/bench.json.
+    """Measure GROUPS (all of them but detection if none is named), print the table and write build/bench.json.
 
     Ends with status 1 when a figure is out of its reach.
     """
@@ -50,6 +51,10 @@ def _measure(scratch: Path, wanted: tuple[str, ...]) -> list[Row]:
         rows += _measure_stack(scratch / "stack", wanted)
     if "neo4j" in wanted:
         rows += _measure_neo4j(scratch)
+    if set(wanted) & set(ON_REQUEST):
+        from tests.benchmarks import detection
+
+        rows += detection.measure(everything="detection-all" in wanted, console=_open_console())
     return rows
 
 
@@ -94,7 +99,11 @@ def _show(rows: list[Row]) -> None:
         figure = f"{row.value:,.0f}" if row.value >= 100 else f"{row.value:.2f}"
         ok = "[green]yes[/]" if row.ok else "[red]NO[/]"
         table.add_row(row.name, f"{figure} {row.unit}", row.yardstick, f"{row.ratio:.2f}×", row.reach, ok)
-    Console(width=None if sys.stdout.isatty() else 160).print(table)
+    _open_console().print(table)
+
+
+def _open_console() -> Console:
+    return Console(width=None if sys.stdout.isatty() else 160)
 
 
 if __name__ == "__main__":

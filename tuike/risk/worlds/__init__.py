@@ -9,7 +9,7 @@ from tuike.risk.worlds.confounders import CONFOUNDERS
 from tuike.risk.worlds.files import write_world
 from tuike.risk.worlds.frauds import FRAUDS
 from tuike.risk.worlds.hosts import HOSTS
-from tuike.risk.worlds.judging import Judgement, judge_output, read_truth
+from tuike.risk.worlds.judging import Judgement, Truth, Verdict, add_up, judge, judge_output, read_truth
 from tuike.risk.worlds.model import LEVELS, KnobRanges, NotAWorld, Range, Size, UnknownName
 from tuike.risk.worlds.simulate import simulate_world
 from tuike.risk.worlds.world import World
@@ -24,8 +24,12 @@ __all__ = [
     "NotAWorld",
     "Range",
     "Size",
+    "Truth",
     "UnknownName",
+    "Verdict",
     "World",
+    "add_up",
+    "judge",
     "judge_output",
     "read_truth",
     "simulate_world",
