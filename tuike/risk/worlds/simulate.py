@@ -28,7 +28,8 @@ def simulate_world(
     """Return a world; the same arguments always make the same one.
 
     `host` is a shape of honest trade, drawn from the seed when None. `frauds` are names, or `documented`, `held-out`,
-    `all`, `none`; `confounders` are names, `all` or `none`. About `fraud_rate` of all accounts belong to rings.
+    `all`, `none`; `confounders` are names, `all` or `none`. About `fraud_rate` of all accounts belong to
+    rings. Frauds that leave no trace in such a host are left out when others are left.
 
     Raises:
         UnknownName: a name is not documented.
@@ -99,6 +100,7 @@ def _place_confounders(world: World, names: list[str]) -> None:
 def _plant_rings(world: World, frauds: list[Fraud], rate: float, knobs: KnobRanges) -> None:
     if not frauds or rate <= 0:
         return
+    frauds = [fraud for fraud in frauds if fraud.leaves_traces_in(world.host)] or frauds
     accounts = world.buyers.count + world.promoters.count
     planted = 0
     order: list[int] = []

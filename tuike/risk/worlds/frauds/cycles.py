@@ -30,4 +30,4 @@ def _plant(plot: Plot) -> None:
     plot.leaders.update(promoters.tolist())
 
 
-FRAUD = Fraud("cycles", __doc__ or "", _plant)
+FRAUD = Fraud("cycles", __doc__ or "", _plant, seen_by=("same_person.csv", "device"))

@@ -24,4 +24,4 @@ def _plant(plot: Plot) -> None:
     plot.deal(who, through, world.pick_skus(len(who)), plot.instants(len(who)), lag=0.5, refunded=0.02)
 
 
-FRAUD = Fraud("payout", __doc__ or "", _plant)
+FRAUD = Fraud("payout", __doc__ or "", _plant, seen_by=("payout_account",))

@@ -6,8 +6,11 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from tuike.risk.worlds import identity, shopping
+from tuike.risk.worlds.hosts import Host
 from tuike.risk.worlds.model import DAY, HOUR, UNKNOWN, Floats, Ints, Knobs, Ring
 from tuike.risk.worlds.world import World
+
+_COVERED = 0.55
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +21,16 @@ class Fraud:
     says: str
     plant: "Callable[[Plot], None]"
     is_held_out: bool = False
+    seen_by: tuple[str, ...] = ()
+    """Input files or kinds of identifier of which one has to be there for the fraud to leave any trace."""
+
+    def leaves_traces_in(self, host: Host) -> bool:
+        """Return whether a shop of this shape records anything that gives the fraud away."""
+        return not self.seen_by or any(
+            name not in host.missing_files if name.endswith(".csv")
+            else host.get_coverage(name) >= _COVERED and "identifiers.csv" not in host.missing_files
+            for name in self.seen_by
+        )  # fmt: skip
 
 
 @dataclass
@@ -61,6 +74,9 @@ class Plot:
         weight = world.trade.promoter_weight
         modest = free & (weight > 0) & (weight < np.quantile(weight[weight > 0], 0.7))
         modest &= world.promoters["joined_at"][:honest] < self.since
+        known, own = world.same_person["promoter"], world.same_person["buyer"]
+        busy = np.isin(own, np.fromiter(world.taken_buyers, np.int64, len(world.taken_buyers)))
+        modest[known[busy & (known < honest)]] = False
         candidates = np.flatnonzero(modest)
         old = min(int(rng.binomial(count, aged)), len(candidates))
         chosen = rng.choice(candidates, old, replace=False) if old else np.empty(0, np.int64)
@@ -76,7 +92,15 @@ class Plot:
         both = np.concatenate((chosen, added))
         self.promoters += both.tolist()
         world.taken_promoters.update(both.tolist())
+        self._add_own_buyers(chosen)
         return both
+
+    def _add_own_buyers(self, promoters: Ints) -> None:
+        """Take the buyer accounts that are known to be the promoters' own into the ring: they are the same people."""
+        known, own = self.world.same_person["promoter"], self.world.same_person["buyer"]
+        theirs = own[np.isin(known, promoters)].tolist()
+        self.buyers += theirs
+        self.world.taken_buyers.update(theirs)
 
     def recruit_buyers(self, count: int, *, registered: Ints | None = None, aged: float = 0.0) -> Ints:
         """Add buyer accounts, `registered` when given and else in the weeks before; some may be old honest ones."""
@@ -102,6 +126,8 @@ class Plot:
         free = world.is_free(honest, world.taken_buyers) & (
             world.buyers["registered_at"][:honest] < self.since - 5 * DAY
         )
+        promoting = world.same_person["buyer"]
+        free[promoting[promoting < honest]] = False
         candidates = np.flatnonzero(free)
         return world.rng.choice(candidates, min(count, len(candidates)), replace=False)
 

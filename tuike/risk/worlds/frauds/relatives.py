@@ -23,4 +23,4 @@ def _plant(plot: Plot) -> None:
     plot.deal(who, promoter, world.pick_skus(len(who)), at, touched=0.95, lag=0.15, refunded=0.01)
 
 
-FRAUD = Fraud("relatives", __doc__ or "", _plant)
+FRAUD = Fraud("relatives", __doc__ or "", _plant, seen_by=("device", "address", "payment_account"))

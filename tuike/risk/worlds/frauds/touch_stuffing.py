@@ -10,8 +10,9 @@ def _plant(plot: Plot) -> None:
     rng, world = plot.world.rng, plot.world
     promoters = plot.recruit_promoters(int(rng.integers(2, 6)), aged=0.1)
     plot.leaders.update(promoters.tolist())
-    for kind, pool in (("device", 1), ("payout_account", 1), ("ip", 1)):
-        plot.share(kind, promoters, is_buyer=False, pool=pool, overlap=plot.knobs.overlap, also_own=0.3)
+    plot.share("payout_account", promoters, is_buyer=False, overlap=0.6 + plot.knobs.overlap * 0.4, also_own=0.2)
+    for kind in ("device", "ip"):
+        plot.share(kind, promoters, is_buyer=False, overlap=plot.knobs.overlap, also_own=0.3)
     orders = world.orders
     span = max(plot.spread, 7 * DAY)
     plain = (
@@ -34,4 +35,4 @@ def _plant(plot: Plot) -> None:
     plot.victims += np.unique(orders["buyer"][rows]).tolist()
 
 
-FRAUD = Fraud("touch_stuffing", __doc__ or "", _plant)
+FRAUD = Fraud("touch_stuffing", __doc__ or "", _plant, seen_by=("touches.csv",))

@@ -25,4 +25,4 @@ def _plant(plot: Plot) -> None:
         plot.deal(who, through, world.pick_skus(len(who)), at, lag=0.3, refunded=0.01)
 
 
-FRAUD = Fraud("barter", __doc__ or "", _plant, is_held_out=True)
+FRAUD = Fraud("barter", __doc__ or "", _plant, is_held_out=True, seen_by=("address", "ip"))

@@ -30,4 +30,4 @@ def _plant(plot: Plot) -> None:
                   touched=0.0, refunded=0.0)  # fmt: skip
 
 
-FRAUD = Fraud("relay", __doc__ or "", _plant, is_held_out=True)
+FRAUD = Fraud("relay", __doc__ or "", _plant, is_held_out=True, seen_by=("touches.csv",))

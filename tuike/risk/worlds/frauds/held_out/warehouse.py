@@ -21,4 +21,4 @@ def _plant(plot: Plot) -> None:
               plot.instants(len(who)), lag=0.3, refunded=0.0)  # fmt: skip
 
 
-FRAUD = Fraud("warehouse", __doc__ or "", _plant, is_held_out=True)
+FRAUD = Fraud("warehouse", __doc__ or "", _plant, is_held_out=True, seen_by=("address",))
