@@ -5,7 +5,7 @@ from typing import Any
 
 from flask import Flask
 
-from api import commissions, links, orders, promoters, wallets
+from api import agreements, commissions, links, logins, me, orders, promoters, shoppers, staff, wallets
 from api.bodies import MAX_BODY_BYTES
 from api.errors import register_error_handlers
 from api.keyring import Keyring
@@ -13,6 +13,7 @@ from api.openapi import describe
 from api.routing import IdConverter, Routes, Services
 from api.system import system
 from api.telemetry import Telemetry, watch_requests
+from tuike import identity
 from tuike.app import App
 
 CAPABILITIES: tuple[Routes, ...] = (
@@ -21,6 +22,11 @@ CAPABILITIES: tuple[Routes, ...] = (
     orders.routes,
     commissions.routes,
     wallets.routes,
+    logins.routes,
+    me.routes,
+    agreements.routes,
+    shoppers.routes,
+    staff.routes,
 )
 
 
@@ -32,13 +38,15 @@ class SyncFlask(Flask):
         return func
 
 
-def create_app(app: App) -> Flask:
-    """Return the WSGI application that serves `app`'s parts."""
+def create_app(app: App, *, logins: identity.Logins | None = None) -> Flask:
+    """Return the WSGI application that serves `app`'s parts; shoppers log in by `logins`, else by its providers."""
     flask = SyncFlask(__name__, static_folder=None)
     flask.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     flask.url_map.merge_slashes = False
     flask.url_map.converters["id"] = IdConverter
-    services = Services(app, Keyring(app.db))
+    config = app.config
+    vault = identity.Vault(token_keys=config.token_keys, data_keys=config.data_keys, digest_key=config.digest_key)
+    services = Services(app, Keyring(app.db, vault), vault, logins or app.providers)
     telemetry = Telemetry(services)
     flask.extensions["tuike"] = services
     flask.extensions["tuike-telemetry"] = telemetry

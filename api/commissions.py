@@ -6,7 +6,7 @@ import marshmallow as ma
 
 from api import fields as f
 from api.answers import instant
-from api.routing import OPERATORS, READERS, RISK, Answer, Call, Routes, Shape
+from api.routing import OPERATORS, READERS, RISK, Answer, Call, Nothing, Routes, Shape
 from tuike import commission, orders
 
 routes = Routes("commissions", description="Commission entries, holds, and the plan with its rates.")
@@ -51,10 +51,6 @@ class CommissionList(Answer):
 
 class HoldReason(Shape):
     reason = f.Text(load_default=None, allow_none=True, high=500)
-
-
-class Nothing(Shape):
-    """An empty body."""
 
 
 class NewPlan(Shape):

@@ -13,10 +13,14 @@ _MAX_REMEMBERED = 10_000
 
 
 class Keyring:
-    """Authenticates requests with at most one query per key and five seconds; unknown secrets are never remembered."""
+    """Authenticates requests: an API key by at most one query in five seconds, a token as `identity.read_caller` does.
 
-    def __init__(self, db: Database) -> None:
+    Unknown secrets are never remembered.
+    """
+
+    def __init__(self, db: Database, vault: identity.Vault) -> None:
         self._db = db
+        self._vault = vault
         self._known: dict[bytes, tuple[float, identity.Caller]] = {}
 
     def authenticate(self, header: str | None, *, now: datetime) -> identity.Caller:
@@ -27,6 +31,11 @@ class Keyring:
         if kind.lower() != "bearer":
             raise Unauthenticated
         secret = secret.strip()
+        if not secret.startswith(identity.SECRET_PREFIX):
+            caller = identity.read_caller(self._db, self._vault, token=secret, now=now)
+            if caller is None:
+                raise Unauthenticated
+            return caller
         digest = hashlib.sha256(secret.encode("latin-1", "replace")).digest()
         found = self._known.get(digest)
         if found is not None and found[0] > time.monotonic():

@@ -70,6 +70,10 @@ class Answer(Shape):
         unknown = ma.EXCLUDE
 
 
+class Nothing(Shape):
+    """An empty body."""
+
+
 class PageQuery(Shape):
     """`limit` and `cursor` of every list."""
 
@@ -85,6 +89,8 @@ class Services:
 
     app: App
     keyring: "Keyring"
+    vault: identity.Vault
+    logins: identity.Logins
 
     @property
     def db(self) -> Database:
@@ -108,9 +114,15 @@ class Call:
     config: Config
     caller: identity.Caller
     now: datetime
+    vault: identity.Vault
+    logins: identity.Logins
     headers: dict[str, str] = field(default_factory=dict)
     writes_relations: bool = False
     open_tx: Transaction | None = None
+    subject: str = ""
+    """What the audit log names as changed, where the path does not."""
+    detail: dict[str, Any] = field(default_factory=dict)
+    """What the audit log says about the change; never a secret."""
 
     @property
     def tx(self) -> Transaction:
@@ -152,6 +164,8 @@ class Route:
     in_transaction: bool = True
     writes_relations: bool = False
     answers_secrets: bool = False
+    checks_shopper: bool | None = None
+    agreements: Sequence[identity.AgreementKind] = ()
     answer_headers: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -164,12 +178,16 @@ class Route:
         """Whether Idempotency-Key is honoured: the key needs an owner, and no secret is ever kept as an answer."""
         return self.method != "GET" and not self.is_open and not self.answers_secrets
 
+    @property
+    def asks_for_shopper(self) -> bool:
+        """Whether PostgreSQL is asked if a shopper may still act: before every change, and where a route says so."""
+        return self.method != "GET" if self.checks_shopper is None else self.checks_shopper
+
     def serve(self, ids: Mapping[str, str]) -> Response:
         services: Services = current_app.extensions["tuike"]
         now = read_clock()
         caller = self._admit(services, now)
-        g.caller_id = caller.id
-        call = Call(services.db, services.graph, services.config, caller, now)
+        call = Call(services.db, services.graph, services.config, caller, now, services.vault, services.logins)
         call.writes_relations = self.writes_relations
         values: dict[str, Any] = dict(ids)
         if self.query is not None:
@@ -202,6 +220,7 @@ class Route:
             except Unauthenticated:
                 return identity.NOBODY
         caller = services.keyring.authenticate(header, now=now)
+        g.caller_id = caller.id
         if caller.scopes.isdisjoint(self.who):
             raise Forbidden
         return caller
@@ -212,16 +231,43 @@ class Route:
     def _run(self, call: Call, values: dict[str, Any]) -> Any:
         """Run the verb, again when PostgreSQL chose it to end a deadlock."""
         if not self.in_transaction:
-            return self.verb(call, **values)
+            return self._run_apart(call, values)
         for left in reversed(range(MAX_TRIES)):
             try:
                 with call.db.transaction() as tx:
                     call.open_tx = tx
-                    return self.verb(call, **values)
+                    return self._run_verb(call, tx, values)
             except Exception as error:
                 if not left or not is_worth_retrying(error):
                     raise
         raise AssertionError("unreachable")
+
+    def _run_verb(self, call: Call, tx: Transaction, values: dict[str, Any]) -> Any:
+        """Run the verb between what must hold for its caller and what is written down about it."""
+        if call.caller.kind is identity.CallerKind.SHOPPER and self.asks_for_shopper:
+            identity.check_caller(tx, caller=call.caller, agreements=self.agreements)
+        document = self.verb(call, **values)
+        if call.caller.kind is identity.CallerKind.STAFF and self.method != "GET":
+            self._audit(call, tx, values)
+        return document
+
+    def _run_apart(self, call: Call, values: dict[str, Any]) -> Any:
+        """Do the same for a verb that makes its own transactions."""
+        if call.caller.kind is identity.CallerKind.SHOPPER and self.asks_for_shopper:
+            with call.db.transaction() as tx:
+                identity.check_caller(tx, caller=call.caller, agreements=self.agreements)
+        document = self.verb(call, **values)
+        if call.caller.kind is identity.CallerKind.STAFF and self.method != "GET":
+            with call.db.transaction() as tx:
+                self._audit(call, tx, values)
+        return document
+
+    def _audit(self, call: Call, tx: Transaction, values: dict[str, Any]) -> None:
+        ids = {name: value for name, value in values.items() if name not in ("body", "query")}
+        detail = ids | call.detail | {"request_id": g.get("request_id", "")}
+        subject = call.subject or next(iter(ids.values()), "")
+        action = self.verb.__name__
+        identity.record_audit(tx, caller=call.caller, action=action, subject=subject, detail=detail, now=call.now)
 
     def _answer_once(self, call: Call, values: dict[str, Any], stored: identity.StoredRequest | None) -> Response:
         """Answer a change, at most once per idempotency key."""
@@ -236,7 +282,7 @@ class Route:
                     if earlier is not None:
                         return _replay(earlier)
                     call.open_tx = tx
-                    text = dump_json(self.verb(call, **values))
+                    text = dump_json(self._run_verb(call, tx, values))
                     identity.store_answer(tx, request=stored, answer=identity.StoredAnswer(self.status, text))
                     return Response(text, self.status, call.headers, content_type=JSON_TYPE)
             except Exception as error:
@@ -250,7 +296,7 @@ class Route:
             earlier = identity.find_answer(tx, request=stored)
         if earlier is not None:
             return _replay(earlier)
-        text = dump_json(self.verb(call, **values))
+        text = dump_json(self._run_apart(call, values))
         with call.db.transaction() as tx:
             earlier = identity.claim_request(tx, request=stored, now=call.now)
             if earlier is None:
@@ -278,7 +324,9 @@ class Routes(flask_smorest.Blueprint):
 
         `declaration` holds the other fields of Route. `refusals` are `"409 external_id_taken"`; those that every
         route shares are added. All but GET honours Idempotency-Key, in its own transaction where it has one, unless
-        it is open to ANYONE or `answers_secrets`.
+        it is open to ANYONE or `answers_secrets`. Before a change by a shopper PostgreSQL is asked whether the shopper
+        may still act (`checks_shopper` says otherwise) and has accepted the newest `agreements`; a change by staff is
+        written into the audit log.
         `writes_relations` applies the journal to the graph after the commit, so that the next request sees the change.
         """
 
@@ -434,6 +482,10 @@ def _gather(route: Route) -> dict[int, list[str]]:
         shared += ["400 malformed", "413 body_too_large", "415 unsupported_media_type"]
     if route.query is not None:
         shared += ["422 validation_failed"]
+    if Scope.SHOPPER in route.who and route.asks_for_shopper:
+        shared += ["403 account_banned"]
+    if route.agreements:
+        shared += ["403 agreement_needed"]
     gathered: dict[int, list[str]] = {}
     for refusal in [*route.refusals, *shared]:
         status, _, code = refusal.partition(" ")

@@ -9,6 +9,7 @@
 
 from __future__ import annotations
 
+import base64
 import itertools
 import os
 import shutil
@@ -32,6 +33,12 @@ from tuike.db.migrate import migrate
 from tuike.embedded import GraphServer, PostgresServer, find_free_port, processes, start_graph, start_postgres
 
 _TEMPLATE = "tuike_template"
+KEYS = {
+    "TUIKE_TOKEN_KEYS": "t1:" + base64.urlsafe_b64encode(b"t" * 32).decode(),
+    "TUIKE_DATA_KEYS": "d1:" + base64.urlsafe_b64encode(b"d" * 32).decode(),
+    "TUIKE_DIGEST_KEY": base64.urlsafe_b64encode(b"s" * 32).decode(),
+}
+"""The keys of people's logins in tests."""
 _numbers = itertools.count(1)
 
 
@@ -138,7 +145,7 @@ def _open_graph(server: GraphServer | Neo4jServer) -> Iterator[graph_door.Graph]
 @pytest.fixture
 def config(database_url: str, graph_server: GraphServer | Neo4jServer) -> Config:
     """The configuration that leads to this test's database and graph."""
-    return read_config({"DATABASE_URL": database_url, "CELERY_BROKER_URL": "pgmq://", **graph_server.settings})
+    return read_config({"DATABASE_URL": database_url, "CELERY_BROKER_URL": "pgmq://", **KEYS, **graph_server.settings})
 
 
 @pytest.fixture
@@ -152,7 +159,7 @@ def embedded_app(
     database_url: str, database: Database, embedded_graph: graph_door.Graph, embedded_graph_server: GraphServer
 ) -> App:
     """The composition root over a fresh database and an empty embedded graph."""
-    settings = {"DATABASE_URL": database_url, "CELERY_BROKER_URL": "pgmq://", **embedded_graph_server.settings}
+    settings = {"DATABASE_URL": database_url, "CELERY_BROKER_URL": "pgmq://", **KEYS, **embedded_graph_server.settings}
     return App(db=database, graph=embedded_graph, config=read_config(settings))
 
 

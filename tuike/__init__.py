@@ -2,12 +2,13 @@
 
 risk         rings of cheats, found with their evidence
 checkout     placing an order: whom it belongs to and what each level would earn, decided once
+people       one person over all capabilities: becoming a promoter, export and erasure of one's own data
 commission   plans, splits and entries: pending at payment, available after the holding period, reversed by refunds
 attribution  share links, touches and share paths; which touch counts
 wallet       the double-entry ledger, wallets and withdrawals
 orders       facts about orders: placed, paid, received, refunded
 team         promoters, bindings with validity in time, uplines and teams
-identity     API keys and kept answers
+identity     who calls: API keys, shoppers, staff; sessions, agreements, consents, kept answers
 providers    clients of outside services: WeChat, WeChat Pay, Alipay
 graph        the graph server, its Cypher files, and the journal that feeds it
 db           PostgreSQL: transactions, outbox, migrations

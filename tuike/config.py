@@ -39,6 +39,13 @@ class Config:
     alipay_public_key: str = field(default="", repr=False)
     alipay_app_certificate: str = field(default="", repr=False)
     alipay_root_certificate: str = field(default="", repr=False)
+    token_keys: str = field(default="", repr=False)
+    data_keys: str = field(default="", repr=False)
+    digest_key: str = field(default="", repr=False)
+
+    def as_variables(self) -> dict[str, str]:
+        """Return every setting by the name of its variable."""
+        return {variable: str(getattr(self, name)) for variable, name in VARIABLES.items()}
 
 
 VARIABLES = {
@@ -72,6 +79,9 @@ VARIABLES = {
     "TUIKE_ALIPAY_PUBLIC_KEY": "alipay_public_key",
     "TUIKE_ALIPAY_APP_CERTIFICATE": "alipay_app_certificate",
     "TUIKE_ALIPAY_ROOT_CERTIFICATE": "alipay_root_certificate",
+    "TUIKE_TOKEN_KEYS": "token_keys",
+    "TUIKE_DATA_KEYS": "data_keys",
+    "TUIKE_DIGEST_KEY": "digest_key",
 }
 
 

@@ -51,6 +51,7 @@ def seal_ledger() -> int:
 
 @celery.task(name="identity.purge_answers")
 def purge_answers() -> int:
-    """Forget the answers kept for Idempotency-Keys that are a week old."""
+    """Forget the answers kept for Idempotency-Keys that are a week old, and sessions long over."""
+    now = clock.read_clock()
     with open_app().db.transaction() as tx:
-        return identity.purge_answers(tx, now=clock.read_clock())
+        return identity.purge_answers(tx, now=now) + identity.purge_sessions(tx, now=now)

@@ -10,7 +10,8 @@ from importlinter.cli import EXIT_STATUS_SUCCESS, lint_imports
 
 ROOT = Path(__file__).resolve().parents[2]
 CAPABILITIES = (
-    "attribution", "catalog", "checkout", "commission", "graph", "identity", "orders", "providers", "risk", "team", "wallet",
+    "attribution", "catalog", "checkout", "commission", "graph", "identity", "orders", "people", "providers", "risk",
+    "team", "wallet",
 )  # fmt: skip
 MODULES = sorted(path for root in ("tuike", "api", "workers") for path in (ROOT / root).rglob("*.py"))
 

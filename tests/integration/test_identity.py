@@ -6,7 +6,7 @@ import pytest
 
 from tuike import identity
 from tuike.db import Database
-from tuike.identity.service import KEEP_ANSWERS
+from tuike.identity.service.keys import KEEP_ANSWERS
 from tuike.shared.errors import ValidationFailed
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)

@@ -13,6 +13,7 @@ from tuike.cli.graph import graph
 from tuike.cli.key import key
 from tuike.cli.ledger import ledger
 from tuike.cli.risk import risk
+from tuike.cli.staff import staff
 from tuike.cli.up import up
 from tuike.embedded import DirectoryInUse, StartFailed
 from tuike.shared.errors import TuikeError
@@ -41,7 +42,7 @@ def cli() -> None:
     """Promoters for a social shop: relations in a graph, money in a ledger, both provably in step."""
 
 
-for command in (up, demo, key, commission, graph, ledger, risk, db):
+for command in (up, demo, key, staff, commission, graph, ledger, risk, db):
     cli.add_command(command)
 
 

@@ -86,7 +86,8 @@ def _run_servers(data: DataDirectory, config: Config) -> Iterator[Config]:
         for server in (postgres, graph):
             cleanup.callback(server.stop)
             server.start()
-        settings = {"DATABASE_URL": postgres.url, "CELERY_BROKER_URL": "pgmq://", **graph.settings}
+        keys = data.read_keys(config.as_variables())
+        settings = {"DATABASE_URL": postgres.url, "CELERY_BROKER_URL": "pgmq://", **keys, **graph.settings}
         config = StackNote(run="", pid=0, url="", settings=settings, parts={}).apply_to(config)
         prepare(config)
         yield config

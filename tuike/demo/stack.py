@@ -36,7 +36,8 @@ def run_servers(directory: Path, *, prepare: Callable[[Config], None]) -> Iterat
         for server in (postgres, graph):
             cleanup.callback(server.stop)
             server.start()
-        settings = {"DATABASE_URL": postgres.url, "CELERY_BROKER_URL": "pgmq://", **graph.settings}
+        keys = data.read_keys(read_config().as_variables())
+        settings = {"DATABASE_URL": postgres.url, "CELERY_BROKER_URL": "pgmq://", **keys, **graph.settings}
         config = StackNote(run="", pid=0, url="", settings=settings, parts={}).apply_to(read_config())
         prepare(config)
         yield config

@@ -7,12 +7,13 @@ simulator/     keys and state of the stand-ins for outside services
 postgres/ graph/ run/ log/
 """
 
+import base64
 import fcntl
 import json
 import os
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -115,14 +116,32 @@ class DataDirectory:
 
     def read_graph_password(self) -> str:
         """Return the graph server's password, generated the first time."""
-        if not self._secrets.exists():
-            _write_private(self._secrets, {"graph_password": secrets.token_urlsafe(24)})
-        return str(json.loads(self._secrets.read_text())["graph_password"])
+        return self._read_secret("graph_password", lambda: secrets.token_urlsafe(24))
+
+    def read_keys(self, given: Mapping[str, str]) -> dict[str, str]:
+        """Return the keys of people's logins as variables: those that are `given`, else generated the first time."""
+        makers = {"TUIKE_TOKEN_KEYS": _make_keys, "TUIKE_DATA_KEYS": _make_keys, "TUIKE_DIGEST_KEY": _make_key}
+        return {name: given.get(name) or self._read_secret(VARIABLES[name], make) for name, make in makers.items()}
+
+    def _read_secret(self, name: str, make: Callable[[], str]) -> str:
+        known = json.loads(self._secrets.read_text()) if self._secrets.exists() else {}
+        if name not in known:
+            known[name] = make()
+            _write_private(self._secrets, known)
+        return str(known[name])
 
     def _describe_holder(self) -> str:
         note = self.read_note()
         where = f" (pid {note.pid}, {note.url})" if note is not None else ""
         return f"Another tuike is running on {self.path}{where}; stop it or choose another --data-dir."
+
+
+def _make_key() -> str:
+    return base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
+
+
+def _make_keys() -> str:
+    return f"k1:{_make_key()}"
 
 
 def _try_lock(handle: IO[str], *, patience: float = 0) -> bool:

@@ -152,6 +152,7 @@ class Supervisor:
             "DATABASE_URL": postgres.url,
             "CELERY_BROKER_URL": self._broker_url,
             "TUIKE_PUBLIC_URL": os.environ.get("TUIKE_PUBLIC_URL") or self.url,
+            **self.directory.read_keys(os.environ),
             **graph.settings,
         }
         for log_file in self.directory.log.glob("*.log"):

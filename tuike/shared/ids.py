@@ -4,8 +4,8 @@ from ulid import ULID
 
 PREFIXES = {
     "promoter": "prm", "link": "lnk", "touch": "tch", "order": "ord", "withdrawal": "wdr", "binding": "bnd",
-    "api_key": "key", "commission": "com",
     "category": "cat", "brand": "brd", "product": "prd", "sku": "sku", "shelf": "shf", "correction": "stc",
+    "api_key": "key", "commission": "com", "shopper": "usr", "session": "ses", "staff": "stf",
 }  # fmt: skip
 
 

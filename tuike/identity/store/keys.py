@@ -7,7 +7,8 @@ from sqlalchemy import Row, text
 from sqlalchemy.exc import OperationalError
 
 from tuike.db import Transaction
-from tuike.identity.model import ApiKey, IdempotencyInProgress, Scope, StoredAnswer, StoredRequest
+from tuike.identity.model.callers import Scope
+from tuike.identity.model.keys import ApiKey, IdempotencyInProgress, StoredAnswer, StoredRequest
 
 _LOCK_NOT_AVAILABLE = "55P03"
 
@@ -117,6 +118,11 @@ def update_answer(tx: Transaction, *, request: StoredRequest, answer: StoredAnsw
 def delete_requests(tx: Transaction, *, before: datetime, limit: int) -> int:
     """Forget up to `limit` requests older than `before`."""
     return tx.execute(_PURGE, {"before": before, "limit": limit}).rowcount
+
+
+def delete_requests_of(tx: Transaction, *, caller_id: str) -> None:
+    """Forget everything that was answered to a caller."""
+    tx.execute(text("DELETE FROM idempotency_keys WHERE api_key_id = :caller_id"), {"caller_id": caller_id})
 
 
 def _to_key(row: Row[Any]) -> ApiKey:

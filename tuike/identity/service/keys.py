@@ -1,20 +1,20 @@
-"""The verbs of identity: make, recognise and revoke keys; answer a repeated request as the first time."""
+"""Make, recognise and revoke API keys; answer a repeated request as the first time."""
 
 import secrets
 from datetime import datetime, timedelta
 
 from tuike.db import Transaction
-from tuike.identity import rules, store
-from tuike.identity.model import (
-    KEY_SCOPES,
+from tuike.identity import rules
+from tuike.identity.model.callers import KEY_SCOPES, Scope
+from tuike.identity.model.keys import (
     ApiKey,
     ApiKeyNotFound,
     IdempotencyInProgress,
     IdempotencyKeyReused,
-    Scope,
     StoredAnswer,
     StoredRequest,
 )
+from tuike.identity.store import keys as store
 from tuike.shared.errors import ValidationFailed
 from tuike.shared.ids import new_id
 

@@ -1,0 +1,1 @@
+"""Nouns of identity, by group: callers, keys, shoppers, sessions, staff, agreements."""

@@ -1,0 +1,28 @@
+"""What can be refused about a person, and what an erasure says."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from tuike.shared.errors import Conflict
+
+
+@dataclass(frozen=True, slots=True)
+class ErasureResult:
+    """What an erasure took away, and what stays under the pseudonym."""
+
+    user_id: str
+    erased: tuple[str, ...]
+    kept: tuple[str, ...]
+
+
+class AlreadyPromoter(Conflict):
+    code, message = "already_promoter", "This shopper is a promoter already."
+
+
+class ErasureBlocked(Conflict):
+    """Money is owed either way; `fields` says where."""
+
+    code, message = "erasure_blocked", "The account cannot be erased while money is owed either way."
+
+    def __init__(self, reasons: Mapping[str, list[str]]) -> None:
+        super().__init__(fields=reasons)
