@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from tuike import catalog, checkout, commission
+from tuike import catalog, checkout, commission, fulfilment
 from tuike.db import Database, Transaction, outbox
 from tuike.graph import Graph
 from tuike.shared import clock
@@ -48,6 +48,10 @@ def _follow_name(tx: Transaction, graph: Graph, keys: Sequence[str], now: dateti
         catalog.follow_name(tx, key=key, now=now)
 
 
+def _leave_to_schedule(tx: Transaction, graph: Graph, keys: Sequence[str], now: datetime) -> None:
+    """What these tell of is in its table, where the schedule finds it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reaction:
     """What to do with the keys of a topic's events, and how many to take at once."""
@@ -63,6 +67,9 @@ REACTIONS = {
     "order.refunded": Reaction(_reverse, batch=100),
     catalog.STOCK_CHANGED: Reaction(_refresh_stock, batch=500),
     catalog.RENAMED: Reaction(_follow_name, batch=1),
+    fulfilment.CLOSED: Reaction(_leave_to_schedule, batch=500),
+    fulfilment.SHIPPED: Reaction(_leave_to_schedule, batch=500),
+    fulfilment.REFUND_DUE: Reaction(_leave_to_schedule, batch=500),
 }
 
 

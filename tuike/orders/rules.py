@@ -72,6 +72,16 @@ def decide_refund_by_lines(order: Order, wanted: Sequence[RefundLine]) -> list[i
     return parts
 
 
+def check_freight(order: Order, shipping_minor: int) -> int:
+    """Return the freight that goes back, if so much of it is left. Raises RefundExceedsPaid, AmountNotPositive."""
+    left = order.shipping_minor - order.refunded_shipping_minor
+    if shipping_minor < 0:
+        raise AmountNotPositive(fields={"shipping_minor": ["Must not be negative."]})
+    if shipping_minor > left:
+        raise RefundExceedsPaid(fields={"shipping_minor": [f"Only {left} is still paid."]})
+    return shipping_minor
+
+
 def _use_up(lines: Sequence[Line], parts: list[int], amount_minor: int) -> int:
     for line in lines:
         taken = min(amount_minor, line.left_minor - parts[line.no])

@@ -26,7 +26,7 @@ from tuike.orders.model import (
     RefundLine,
     RefundPart,
 )
-from tuike.orders.rules import decide_refund_by_amount, decide_refund_by_lines
+from tuike.orders.rules import check_freight, decide_refund_by_amount, decide_refund_by_lines
 from tuike.shared import clock
 from tuike.shared.pages import Page, decode_cursor, encode_cursor
 
@@ -119,18 +119,22 @@ def record_refund(
     refunded_at: datetime,
     amount_minor: int | None = None,
     lines: Sequence[RefundLine] | None = None,
+    shipping_minor: int = 0,
     now: datetime,
 ) -> tuple[Refund, bool]:
     """Record a refund by amount or by lines; return it and whether it is new. The same one again changes nothing.
 
+    `shipping_minor` is freight that goes back beside the lines; a refund by amount decides about freight itself.
     Raises OrderNotFound, OrderNotPaid, RefundIdTaken, RefundAmbiguous, RefundExceedsPaid, LineNotFound,
     AmountNotPositive, ValidationFailed (future).
     """
     clock.refuse_future("refunded_at", refunded_at, now=now)
     if (amount_minor is None) == (lines is None):
         raise RefundAmbiguous(fields={"amount_minor": ["Give either amount_minor or lines."]})
+    if lines is None and shipping_minor:
+        raise RefundAmbiguous(fields={"shipping_minor": ["Goes with lines only."]})
     order = _lock(tx, order_id)
-    request = _describe(refunded_at, amount_minor, lines)
+    request = _describe(refunded_at, amount_minor, lines, shipping_minor)
     known = store.find_refund(tx, refund_id=refund_id)
     if known is not None:
         return _repeat(known, order_id, request), False
@@ -139,7 +143,7 @@ def record_refund(
     if lines is None:
         parts, freight = decide_refund_by_amount(order, amount_minor or 0)
     else:
-        parts, freight = decide_refund_by_lines(order, lines), 0
+        parts, freight = decide_refund_by_lines(order, lines), check_freight(order, shipping_minor)
     refund = Refund(
         refund_id,
         order_id,
@@ -238,8 +242,11 @@ def _repeat(known: tuple[Refund, dict[str, Any]], order_id: str, request: dict[s
     return refund
 
 
-def _describe(refunded_at: datetime, amount_minor: int | None, lines: Sequence[RefundLine] | None) -> dict[str, Any]:
-    return {
+def _describe(
+    refunded_at: datetime, amount_minor: int | None, lines: Sequence[RefundLine] | None, shipping_minor: int
+) -> dict[str, Any]:
+    freight = {"shipping_minor": shipping_minor} if shipping_minor else {}
+    return freight | {
         "refunded_at": clock.format_instant(refunded_at),
         "amount_minor": amount_minor,
         "lines": None if lines is None else [[line.sku, line.quantity, line.amount_minor] for line in lines],
