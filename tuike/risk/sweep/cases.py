@@ -5,7 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from tuike.risk.model import Case, Family, Member, Role, Settings
-from tuike.risk.sweep.hubs import FAMILIES, TRAITS, Dealings, Fit
+from tuike.risk.sweep.clusters import Seats
+from tuike.risk.sweep.hubs import FAMILIES, REFUND, Dealings, Fit
+from tuike.risk.sweep.lockstep import Block
 from tuike.risk.sweep.trade import Column
 from tuike.risk.sweep.world import World
 
@@ -13,7 +15,8 @@ _CAMPAIGN = (Family.STRUCTURE, Family.LIFE, Family.TIME, Family.TOUCH, Family.MA
 """What a live stream or a campaign does too: these together count as one kind of evidence."""
 
 
-_SEVERAL = [name for name, _, _ in TRAITS].index("other hubs in common")
+_QUICK = 1.8
+"""Nats for each member from which links are opened more quickly than campaigns explain."""
 
 
 @dataclass(slots=True)
@@ -34,58 +37,132 @@ class Verdict:
 
     convicts: bool
     buyers_are_victims: bool = False
+    is_doubtful: bool = False
     total: float = 0.0
 
 
-def decide_hub(nats: Column, traits: Column, seats: Column, members: float, promoters: int) -> Verdict:
-    """Say whether the evidence of a hub convicts: enough in all, and from two kinds that campaigns do not explain.
+@dataclass(frozen=True, slots=True)
+class HubEvidence:
+    """All that is known of a hub. Nats of families and traits are per member, the others for the whole hub."""
 
-    `nats` are per member by family, `traits` the same by trait; `seats` is what the promoters tell in all, by shared
-    identifiers and by haste.
-    """
-    by = {family: float(nats[number]) for number, family in enumerate(FAMILIES)}
-    accounts = max(1.0, members + promoters)
-    seat_identity, seat_haste = (float(value) / accounts for value in seats[:2])
+    families: Column
+    traits: Column
+    members: int
+    promoters: int
+    seat_identity: float
+    seat_haste: float
+    seats_with_both: int
+    company: float
+    refunding: int
+
+
+def decide_hub(hub: HubEvidence) -> Verdict:
+    """Say whether the evidence of a hub convicts: enough in all, and from two kinds that campaigns do not explain."""
+    by = {family: float(hub.families[number]) for number, family in enumerate(FAMILIES)}
+    accounts = max(1, hub.members + hub.promoters)
+    seat_identity, seat_haste, company = (
+        value / accounts for value in (hub.seat_identity, hub.seat_haste, hub.company)
+    )
     campaign = sum(by[family] for family in _CAMPAIGN)
-    several = float(traits[_SEVERAL])
-    identity = float(traits[0]) + seat_identity
-    kinds = [identity / 0.3, by[Family.REFUND] / 0.8, by[Family.CYCLE] / 0.8, campaign / 0.8, several / 1.0,
-             seat_haste / 0.5]  # fmt: skip
-    agreeing = sum(value >= 1.0 for value in kinds)
-    total = sum(by.values()) + seat_identity + seat_haste
-    weight = total * accounts
+    strong = float(hub.traits[0])
     touch = by[Family.TOUCH]
-    own_doing = campaign - touch + identity - seat_identity
-    if touch >= 1.2 and own_doing < 0.5 * touch and members >= 8:
-        convicts = (promoters > 1 and float(seats[0]) >= 3.0) or touch >= 2.8
-        return Verdict(convicts, buyers_are_victims=True, total=weight)
-    enough = agreeing >= 2 and total >= 2.2 and weight >= 16
-    both = float(seats[2])
-    enough = enough or (both >= 4 and both >= 0.5 * promoters)
-    return Verdict(members + promoters > 3 and enough, total=weight)
+    is_refunding = hub.refunding >= max(3.0, 0.6 * hub.members)
+    other_campaign = campaign - touch if touch >= _QUICK else campaign
+    kinds = [(strong + seat_identity) / 0.3, is_refunding * by[Family.REFUND] / 1.0, by[Family.CYCLE] / 0.8,
+             other_campaign / 0.8, company / 0.8, seat_haste / 0.4, touch / _QUICK]  # fmt: skip
+    total = sum(by.values()) + seat_identity + seat_haste + company
+    weight = total * accounts - (0.0 if hub.seat_identity >= 3 else 3.0 * (hub.promoters - 1))
+    if touch >= 1.2 and campaign - touch + strong + company < 0.5 * touch and hub.members >= 8:
+        convicts = (hub.promoters > 1 and hub.seat_identity >= 3.0) or touch >= 2.8
+        return Verdict(convicts, buyers_are_victims=True, is_doubtful=not convicts, total=weight)
+    convicts = sum(value >= 1.0 for value in kinds) >= 2 and (total >= 2.2 or weight >= 30) and weight >= 16
+    # Many of one promoter's customers in one hand: then a little of a campaign's signs is enough.
+    convicts |= hub.promoters == 1 and hub.members >= 8 and strong >= 1.5 and campaign >= 0.35 and total >= 2.2
+    # A ladder of promoters that share identifiers as well.
+    both = hub.seats_with_both
+    convicts |= both >= 3 and both >= 0.3 * hub.promoters and min(hub.seat_identity, hub.seat_haste) >= 4
+    return Verdict(accounts > 3 and convicts, total=weight)
 
 
 def find_convicted(
-    dealings: Dealings, fit: Fit, seats: Column, hub_of: Column, promoter_of: Column, settings: Settings
-) -> list[Found]:
+    world: World, dealings: Dealings, fit: Fit, seats: Seats, company: Column, hub_of: Column, promoter_of: Column,
+    settings: Settings,
+) -> list[Found]:  # fmt: skip
     """Return the hubs that convict, each with the accounts it accuses."""
     order = np.argsort(hub_of, kind="stable")
-    starts = np.searchsorted(hub_of[order], np.arange(len(seats) + 1))
-    found = []
-    candidates = (fit.members >= 2) | (seats[:, 2] > 0)
-    for hub in np.flatnonzero(candidates).tolist():
-        promoters = promoter_of[order[starts[hub] : starts[hub + 1]]]
-        verdict = decide_hub(fit.hub_nats[hub], fit.by_trait[hub], seats[hub], float(fit.members[hub]), promoters.size)
+    starts = np.searchsorted(hub_of[order], np.arange(company.size + 1))
+    found: list[Found] = []
+    doubtful: list[Found] = []
+    for hub in np.flatnonzero((fit.members >= 2) | (seats.both > 2)).tolist():
+        places = order[starts[hub] : starts[hub + 1]]
+        promoters = promoter_of[places]
+        first, last = dealings.starts[hub], dealings.starts[hub + 1]
+        inside = np.flatnonzero(fit.share[first:last] >= settings.score_flagged) + first
+        told = HubEvidence(
+            fit.hub_nats[hub], fit.by_trait[hub], int(fit.members[hub]), promoters.size, float(seats.identity[hub]),
+            float(seats.haste[hub]), int(seats.both[hub]), float(company[hub]),
+            int((dealings.traits[inside, REFUND] > 0).sum()),
+        )  # fmt: skip
+        verdict = decide_hub(told)
+        if verdict.is_doubtful and promoters.size == 1 and told.members >= 0.6 * (last - first):
+            doubtful.append(
+                Found(promoters, dealings.buyer[inside], fit.share[inside], told.families, verdict.total, True)
+            )
         if not verdict.convicts:
             continue
-        first, end = dealings.starts[hub], dealings.starts[hub + 1]
-        inside = np.flatnonzero(fit.share[first:end] >= settings.score_flagged) + first
+        accounts = promoters.size + inside.size
         nats = fit.hub_nats[hub].copy()
-        nats[FAMILIES.index(Family.IDENTITY)] += seats[hub, 0] / (promoters.size + inside.size)
-        nats[FAMILIES.index(Family.TREE)] += seats[hub, 1] / (promoters.size + inside.size)
+        nats[FAMILIES.index(Family.IDENTITY)] += told.seat_identity / accounts
+        nats[FAMILIES.index(Family.TREE)] += told.seat_haste / accounts
+        nats[FAMILIES.index(Family.STRUCTURE)] += told.company / accounts
+        if promoters.size > 1:
+            tied = seats.is_hasty[places] & (told.seat_haste >= 4)
+            promoters = promoters[tied | _deals_with(dealings, promoters, dealings.buyer[inside])]
         found.append(
             Found(promoters, dealings.buyer[inside], fit.share[inside], nats, verdict.total, verdict.buyers_are_victims)
         )
+    return found + _join_forcing(found, doubtful)
+
+
+def _join_forcing(found: list[Found], doubtful: list[Found]) -> list[Found]:
+    """Join promoters whose links are opened too quickly: one may be a shop's till, several at once are no chance."""
+    known = {promoter for one in found if one.has_victims for promoter in one.promoters.tolist()}
+    apart = [one for one in doubtful if int(one.promoters[0]) not in known]
+    if len(apart) + len(known) < 2 or not apart:
+        return []
+    apart += [one for one in found if one.has_victims and one.promoters.size == 1]
+    nats = np.mean([one.nats for one in apart], axis=0)
+    return [
+        Found(
+            np.concatenate([one.promoters for one in apart]),
+            np.concatenate([one.buyers for one in apart]),
+            np.concatenate([one.shares for one in apart]),
+            nats,
+            sum(one.total for one in apart),
+            has_victims=True,
+        )
+    ]
+
+
+def _deals_with(dealings: Dealings, promoters: Column, buyers: Column) -> Column:
+    """Say to which promoters the buyers matter: two of them and a fifth of all customers, or half of the customers."""
+    keep = np.zeros(promoters.size, bool)
+    for number, promoter in enumerate(promoters.tolist()):
+        theirs = dealings.buyer[dealings.starts[promoter] : dealings.starts[promoter + 1]]
+        known = int(np.isin(theirs, buyers).sum())
+        keep[number] = (known >= 2 and known >= 0.2 * theirs.size) or known >= max(1.0, 0.5 * theirs.size)
+    return keep
+
+
+def convict_blocks(blocks: list[Block]) -> list[Found]:
+    """Return blocks of buyers in lockstep as what convicts: judged against everybody else, they need no second kind."""
+    found = []
+    for block in blocks:
+        nats = np.zeros(len(FAMILIES))
+        nats[FAMILIES.index(Family.TIME)] = block.time_nats
+        nats[FAMILIES.index(Family.STRUCTURE)] = block.structure_nats
+        shares = np.full(block.buyers.size, 0.95)
+        found.append(Found(block.promoters, block.buyers, shares, nats, float(nats.sum() * block.buyers.size)))
     return found
 
 

@@ -1,5 +1,7 @@
 """Which promoters belong together: one payout, one device, the same customers, customers who share devices, circles."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
@@ -12,6 +14,8 @@ from tuike.risk.sweep.world import World
 Hubs = tuple[Column, Column, int]
 """Parallel columns of hub and promoter, and how many hubs there are."""
 _PER_BUYER_MAX = 40
+_HASTY = 0.06
+"""The part of all invitees who joined soonest after their inviters."""
 
 
 def list_single_hubs(world: World) -> Hubs:
@@ -136,7 +140,7 @@ def _pair_by_haste(world: World) -> tuple[Column, Column]:
     invited, gap = invited[known], np.abs(joined - above)[known]
     if invited.size < 20:
         return np.empty(0, np.int64), np.empty(0, np.int64)
-    hasty = gap <= min(np.quantile(gap, 0.06), 7 * DAY)
+    hasty = gap <= min(np.quantile(gap, _HASTY), 7 * DAY)
     return invited[hasty], world.inviters[invited[hasty]].astype(np.int64)
 
 
@@ -198,34 +202,100 @@ def _join_aliases(world: World, links: Links) -> Column:
     return connected_components(graph, directed=False)[1]
 
 
-def measure_seats(world: World, links: Links, hub_of: Column, promoter_of: Column, hubs: int) -> Column:
-    """Return, for each hub, the nats of its promoters by shared identifiers and by haste, and how many show both.
+@dataclass(slots=True)
+class Seats:
+    """What the promoters of each hub tell by themselves. Nats are for the whole hub.
+
+    `identity`: shared identifiers; `haste`: the longest chain of promoters who joined remarkably soon below each other;
+    `both`: how many show both. `is_linked` and `is_hasty` tell it of each seat (parallel to the columns of the hubs).
+    """
+
+    identity: Column
+    haste: Column
+    both: Column
+    is_linked: Column
+    is_hasty: Column
+
+
+def measure_seats(world: World, links: Links, hub_of: Column, promoter_of: Column, hubs: int) -> Seats:
+    """Measure what the promoters of each hub tell by themselves.
 
     What one promoter in n shows anyhow is worth log n for each who shows it; the first two are free.
     """
-    nats = np.zeros((hubs, 3))
-    seats_by_kind = []
-    for kind, (left, right) in enumerate((_pair_by_identity(world, links), _pair_by_haste(world))):
-        if not left.size:
-            return nats
-        marked = np.zeros(world.promoters, bool)
-        marked[left] = marked[right] = True
-        rarity = min(4.0, -np.log((marked.sum() + 1) / (world.promoters + 1)))
-        by_promoter = np.argsort(promoter_of, kind="stable")
-        first = to_starts(promoter_of[by_promoter], world.promoters)
-        width = first[left + 1] - first[left]
-        pair = np.repeat(np.arange(left.size), width)
-        offset = np.arange(pair.size) - np.repeat(np.cumsum(width) - width, width)
-        hub_left = hub_of[by_promoter[first[left[pair]] + offset]]
-        keys = np.unique(hub_of * world.promoters + promoter_of)
-        inside = np.isin(hub_left * world.promoters + right[pair], keys)
-        seats = np.unique(np.concatenate((
-            hub_left[inside] * world.promoters + left[pair[inside]],
-            hub_left[inside] * world.promoters + right[pair[inside]],
-        )))  # fmt: skip
-        linked = np.bincount(seats // world.promoters, minlength=hubs)
-        nats[:, kind] = rarity * np.maximum(linked - 2, 0)
-        seats_by_kind.append(seats)
-    both = np.intersect1d(seats_by_kind[0], seats_by_kind[1])
-    nats[:, 2] = np.bincount(both // max(1, world.promoters), minlength=hubs)
-    return nats
+    linked = _mark_seats(world, _pair_by_identity(world, links), hub_of, promoter_of)
+    hasty_pairs = _pair_by_haste(world)
+    hasty = _mark_seats(world, hasty_pairs, hub_of, promoter_of)
+    shared = np.zeros(world.promoters, bool)
+    for side in _pair_by_identity(world, links):
+        shared[side] = True
+    rarity = min(4.0, float(-np.log((shared.sum() + 1) / (world.promoters + 1))))
+    identity = rarity * np.maximum(np.bincount(hub_of, linked, hubs) - 2, 0)
+    depth = np.zeros(world.promoters, np.int64)
+    child, parent = hasty_pairs
+    if child.size:
+        above = np.full(world.promoters, -1, np.int64)
+        above[child] = parent
+        at = np.arange(world.promoters)
+        for _ in range(64):
+            at = np.where(at >= 0, above[at], -1)
+            if not (at >= 0).any():
+                break
+            depth += at >= 0
+    longest = np.zeros(hubs, np.int64)
+    np.maximum.at(longest, hub_of, np.where(hasty, depth[promoter_of], 0))
+    chance = -np.log(_HASTY)
+    haste = np.maximum(longest * chance - np.log(max(2, world.promoters)), 0.0)
+    return Seats(identity, haste, np.bincount(hub_of, linked & hasty, hubs), linked, hasty)
+
+
+def _mark_seats(world: World, pairs: tuple[Column, Column], hub_of: Column, promoter_of: Column) -> Column:
+    """Say of each seat whether a pair ties it to another seat of its hub."""
+    left, right = pairs
+    marked = np.zeros(hub_of.size, bool)
+    if not left.size:
+        return marked
+    left, right = np.concatenate((left, right)), np.concatenate((right, left))
+    by_promoter = np.argsort(promoter_of, kind="stable")
+    first = to_starts(promoter_of[by_promoter], world.promoters)
+    width = first[left + 1] - first[left]
+    pair = np.repeat(np.arange(left.size), width)
+    offset = np.arange(pair.size) - np.repeat(np.cumsum(width) - width, width)
+    seat = by_promoter[first[left[pair]] + offset]
+    keys = np.unique(hub_of * world.promoters + promoter_of)
+    marked[seat[np.isin(hub_of[seat] * world.promoters + right[pair], keys)]] = True
+    return marked
+
+
+def measure_company(
+    world: World, purchases: Purchases, hub_of: Column, promoter_of: Column, members: tuple[Column, Column], hubs: int
+) -> Column:
+    """Return, for each hub of several promoters, the nats of its members' meeting at more than one of them.
+
+    `members` are parallel columns of hub and buyer. Each of a buyer's other promoters would be one of the hub's by
+    their part in all dealings; what is found beyond that counts, less the cost of having chosen among all promoters.
+    """
+    buyer, promoter = _list_customers(world, purchases)
+    nats = np.zeros(hubs)
+    if not buyer.size:
+        return nats
+    customers = np.bincount(promoter, minlength=world.promoters)
+    size = np.bincount(hub_of, minlength=hubs)
+    part = np.bincount(hub_of, customers[promoter_of] / buyer.size, hubs)
+    hub, who = members
+    several = size[hub] > 1
+    hub, who = hub[several], who[several]
+    starts = to_starts(buyer, world.buyers)
+    width = starts[who + 1] - starts[who]
+    row = np.repeat(np.arange(hub.size), width)
+    offset = np.arange(row.size) - np.repeat(np.cumsum(width) - width, width)
+    theirs = promoter[starts[who[row]] + offset]
+    seats = np.sort(hub_of * world.promoters + promoter_of)
+    key = hub[row] * world.promoters + theirs
+    place = np.minimum(np.searchsorted(seats, key), seats.size - 1)
+    met = np.bincount(row[seats[place] == key], minlength=hub.size)
+    expected = np.bincount(hub, np.minimum(width - 1, 3) * np.minimum(part[hub], 0.9), hubs)
+    found = np.bincount(hub, np.minimum(met - 1, 3).clip(0), hubs)
+    beyond = found > 4 * expected
+    nats[beyond] = found[beyond] * np.log(found[beyond] / np.maximum(expected[beyond], 1e-3))
+    nats[beyond] -= (found - expected)[beyond]
+    return np.maximum(nats - size * np.log(max(2, world.promoters)), 0.0)

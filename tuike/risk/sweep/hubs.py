@@ -34,6 +34,8 @@ TRAITS: tuple[tuple[str, Family, float], ...] = (
     ("registered together", Family.LIFE, 0.5),
     ("circle", Family.CYCLE, 1.0),
 )
+REFUND = 10
+"""Where among the traits the refunds after settlement stand."""
 FAMILIES = tuple(Family)
 _FAMILY_OF = np.array([FAMILIES.index(family) for _, family, _ in TRAITS])
 _WEIGHTS = np.array([weight for _, _, weight in TRAITS])
@@ -127,7 +129,7 @@ def _bin_quantiles(values: Column) -> Column:
     known = values != MISSING
     bins = np.full(values.size, BINS - 1)
     if known.any():
-        edges = np.quantile(values[known], (0.01, 0.04, 0.12, 0.3, 0.6))
+        edges = np.quantile(values[known], (0.003, 0.015, 0.05, 0.15, 0.35, 0.65))
         bins[known] = np.searchsorted(edges, values[known], side="left")
     return bins
 

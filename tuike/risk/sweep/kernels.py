@@ -82,18 +82,40 @@ def list_near(group_starts, at, owner, window, room, left, right, gap):
 
 
 @compiled
+def list_around(group_starts, group_of, at, chosen, window, is_chosen, counts, neighbours):
+    """Count, for each of the `chosen` events, the events of its group within `window`; list those not chosen.
+
+    `neighbours` may be empty: then only counting is done. Returns how many neighbours there are.
+    """
+    listed = 0
+    for number in range(chosen.size):
+        i = chosen[number]
+        for step in (-1, 1):
+            j = i + step
+            while group_starts[group_of[i]] <= j < group_starts[group_of[i] + 1]:
+                gap = at[j] - at[i]
+                if gap > window or -gap > window:
+                    break
+                counts[number] += 1
+                if not is_chosen[j]:
+                    if neighbours.size:
+                        neighbours[listed] = j
+                    listed += 1
+                j += step
+    return listed
+
+
+@compiled
 def count_gaps(group_starts, at, windows, out):
-    """Count, for each window, the pairs of events of one group that lie within it (all of them, by two pointers)."""
+    """Count, for each group and window, the pairs of its events that lie within it (all of them, by two pointers)."""
     for number in range(windows.size):
-        total = 0
         for group in range(group_starts.size - 1):
             first, end = group_starts[group], group_starts[group + 1]
             low = first
             for i in range(first, end):
                 while at[i] - at[low] > windows[number]:
                     low += 1
-                total += i - low
-        out[number] = total
+                out[group, number] += i - low
 
 
 @compiled

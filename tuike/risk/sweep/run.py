@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 
 from tuike.risk.model import Case, Settings
-from tuike.risk.sweep import cases, clusters, evidence, hubs, trade
+from tuike.risk.sweep import cases, clusters, evidence, hubs, lockstep, trade
 from tuike.risk.sweep.reading import read_world
 from tuike.risk.sweep.world import World
 from tuike.risk.sweep.writing import write_results
 
 Progress = Callable[[str, int, int | None], None]
-_STAGES = ("reading", "gathering", "linking", "circles", "clusters", "describing", "fitting", "deciding")
+_STAGES = ("reading", "gathering", "linking", "circles", "clusters", "describing", "fitting", "lockstep", "deciding")
 
 
 class Sweep:
@@ -30,6 +30,15 @@ class Sweep:
         self.counts: dict[str, int] = {}
         self.seconds: dict[str, float] = {}
         self.purchases: trade.Purchases | None = None
+        self._users: np.ndarray | None = None
+
+    def count_users(self) -> np.ndarray:
+        """Return how many persons use each identifier."""
+        if self._users is None:
+            shown, persons = self.world.identifiers, max(self.world.persons, 1)
+            uses = np.unique(shown.token.astype(np.int64) * persons + self.world.person[shown.account])
+            self._users = np.bincount(uses // persons)
+        return self._users
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -62,14 +71,21 @@ def sweep_world(world: World, *, settings: Settings | None = None, progress: Pro
     with stage("fitting"):
         fit = hubs.fit(dealings, count, is_single)
         seats = clusters.measure_seats(world, links, hub_of, promoter_of, count)
+        inside = np.flatnonzero(fit.share >= settings.score_flagged)
+        company = clusters.measure_company(
+            world, purchases, hub_of, promoter_of, (dealings.hub[inside], dealings.buyer[inside]), count
+        )
+    with stage("lockstep"):
+        blocks = lockstep.find_blocks(world, purchases, settings)
     with stage("deciding"):
-        found = cases.find_convicted(dealings, fit, seats, hub_of, promoter_of, settings)
+        found = cases.find_convicted(world, dealings, fit, seats, company, hub_of, promoter_of, settings)
+        found += cases.convict_blocks(blocks)
         sweep.cases = cases.build_cases(world, found, settings)
         _score_accounts(sweep, dealings, fit, hub_of, promoter_of)
     sweep.counts = {
         "promoters": world.promoters, "buyers": world.buyers, "orders": len(world.orders.order_ids),
         "hubs": count, "dealings": int(dealings.hub.size), "links": int(links.left.size),
-        "cycles": int(cycles.sum()), "cases": len(sweep.cases),
+        "cycles": int(cycles.sum()), "blocks": len(blocks), "cases": len(sweep.cases),
         "flagged": sum(member.flagged for case in sweep.cases for member in case.members),
     }  # fmt: skip
     return sweep

@@ -18,6 +18,7 @@ _CJK = str.maketrans(
 _CHINESE = re.compile(r"^(?P<head>[\u3400-\u9fff]{2,})(?P<rest>\d.*)$", re.DOTALL)
 """Province, city, district and road, then numbers: what stands between the numbers (号, 栋, 楼, -) is habit."""
 _PROVINCE = re.compile(r"^(?:[\u3400-\u9fff]{2,7}?(?:省|自治区))?(?:[\u3400-\u9fff]{2,4}?市)?(?=[\u3400-\u9fff]{2,})")
+_ACCENTED = re.compile(r"[\u00c0-\u036f\u1e00-\u1eff]")
 _NUMBERS = re.compile(r"\d+")
 _PIECES = re.compile(r"[a-z]+|\d+|[^\W\d_a-z]+")
 
@@ -42,8 +43,11 @@ def normalise_ip(text: str) -> str:
 
 def normalise_address(text: str) -> str:
     """Return one spelling of a postal address: width, case, accents, punctuation, order and usual short forms aside."""
-    folded = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", text)).casefold()
-    folded = "".join(letter for letter in folded if not unicodedata.combining(letter)).translate(_CJK)
+    folded = unicodedata.normalize("NFKC", text).casefold()
+    if _ACCENTED.search(folded):
+        folded = unicodedata.normalize("NFKD", folded)
+        folded = "".join(letter for letter in folded if not unicodedata.combining(letter))
+    folded = folded.translate(_CJK)
     place = _CHINESE.match(folded.replace(" ", ""))
     if place:
         head = _PROVINCE.sub("", place["head"])

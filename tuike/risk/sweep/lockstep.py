@@ -1,0 +1,368 @@
+"""Lockstep: buyers who meet again and again at the same goods or promoters, at the same times or where few others go.
+
+A *target* is a promoter, or goods; an *event* is a buyer at a target at an instant. What two buyers' meeting is worth
+depends on how usual so small a gap is at that target and everywhere, so that a live stream is worth nothing and no time
+scale has to be chosen. The graph of such meetings is peeled; each dense part is then judged by a scan statistic whose
+expectation comes from everybody else at the same targets, net of the cost of having searched. The busiest target never
+counts: one event that many attend is a campaign.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
+
+from tuike.risk.model import MISSING, Settings
+from tuike.risk.sweep import kernels
+from tuike.risk.sweep.trade import DAY, HOUR, SECOND, Column, Purchases, to_starts
+from tuike.risk.sweep.world import World
+
+WINDOWS = np.array(
+    [60 * SECOND, 600 * SECOND, 1800 * SECOND, HOUR, 2 * HOUR, 6 * HOUR, 12 * HOUR, DAY, 2 * DAY, 4 * DAY, 7 * DAY,
+     14 * DAY, 28 * DAY], np.int64
+)  # fmt: skip
+_ROOM = 48
+_NATS_MIN = 3.0
+_NATS_OF_PAIR = 2.0
+_NATS_OF_TIE = 5.5
+"""Two buyers are tied by one very close meeting, or by several."""
+_TIES_OF_BUYER = 2.0
+_UNIT = 64
+"""Weights are whole numbers of 1/64 nat."""
+_ROUNDS = 8
+_PART_MAX = 2000
+_NATS_OF_MEMBER = 6.0
+_NATS_OF_BLOCK = 12.0
+_PURITY = 0.5
+_ONE_PROMOTER = 0.7
+
+
+@dataclass(slots=True)
+class Events:
+    """Who was at which target when, sorted by target and instant; `via` is the promoter or -1."""
+
+    target: Column
+    buyer: Column
+    at: Column
+    via: Column
+    starts: Column
+    by_buyer: Column
+    buyer_starts: Column
+    trade: Column
+
+    def list_of(self, buyers: Column) -> Column:
+        """Return the events of some buyers, in order."""
+        return np.sort(gather(self.by_buyer, self.buyer_starts, buyers))
+
+
+def gather(items: Column, starts: Column, which: Column) -> Column:
+    """Return the items of the groups in `which`, one group after the other."""
+    width = starts[which + 1] - starts[which]
+    offset = np.arange(int(width.sum())) - np.repeat(np.cumsum(width) - width, width)
+    return items[np.repeat(starts[which], width) + offset]
+
+
+@dataclass(slots=True)
+class Block:
+    """Buyers in lockstep, the promoters who live on it, and the nats for each member by time and by structure."""
+
+    buyers: Column
+    promoters: Column
+    time_nats: float
+    structure_nats: float
+
+
+def find_blocks(world: World, purchases: Purchases, settings: Settings) -> list[Block]:
+    """Return the blocks of buyers in lockstep at promoters or goods; they may overlap."""
+    blocks = []
+    for events in _list_views(world, purchases):
+        if events.starts.size > 1:
+            blocks += _find_in_time(world, events, settings)
+            blocks += _find_in_structure(world, events, settings)
+    return blocks
+
+
+def _list_views(world: World, purchases: Purchases) -> Iterator[Events]:
+    credited = np.flatnonzero((purchases.promoter >= 0) & (purchases.buyer >= 0))
+    promoter = purchases.promoter[credited]
+    yield _sort(world, promoter, purchases.buyer[credited], purchases.at[credited], promoter)
+    lines = world.orders
+    sold = (lines.sku >= 0) & (lines.buyer >= 0)
+    yield _sort(world, lines.sku[sold], lines.buyer[sold], purchases.at[purchases.of_line[sold]], lines.promoter[sold])
+
+
+def _sort(world: World, target: Column, buyer: Column, at: Column, via: Column) -> Events:
+    order = np.lexsort((via, buyer, at, target))
+    target, buyer, at, via = target[order], buyer[order], at[order], via[order]
+    # One order of several equal lines is one event.
+    same = np.zeros(target.size, bool)
+    same[1:] = (target[1:] == target[:-1]) & (at[1:] == at[:-1]) & (buyer[1:] == buyer[:-1])
+    target, buyer, at, via = target[~same], buyer[~same], at[~same], via[~same]
+    _, number = np.unique(target, return_inverse=True)
+    by_buyer = np.argsort(buyer, kind="stable")
+    starts = to_starts(number, int(number.max()) + 1 if number.size else 0)
+    trade = np.bincount(via[via >= 0], minlength=world.promoters)
+    buyer_starts = to_starts(buyer[by_buyer], world.buyers)
+    return Events(number, buyer.astype(np.int64), at, via, starts, by_buyer, buyer_starts, trade)
+
+
+def _find_in_time(world: World, events: Events, settings: Settings) -> list[Block]:
+    known = events.at != MISSING
+    if known.sum() < 20:
+        return []
+    if not known.all():
+        events = _sort(world, events.target[known], events.buyer[known], events.at[known], events.via[known])
+    near = np.zeros((events.starts.size - 1, WINDOWS.size), np.int64)
+    kernels.count_gaps(events.starts, events.at, WINDOWS, near)
+    size = np.diff(events.starts)
+    pairs = size * (size - 1) / 2
+    everywhere = near.sum(axis=0) / max(1.0, pairs.sum())
+    budget = settings.pairs_per_event_max * events.at.size // 2
+    fits = np.flatnonzero((near.sum(axis=0) <= budget) & (everywhere <= np.exp(-_NATS_MIN)))
+    widest = int(fits[-1]) if fits.size else 0
+    nothing = np.empty(0, np.int64)
+    count = kernels.list_near(events.starts, events.at, events.buyer, WINDOWS[widest], _ROOM, nothing, nothing, nothing)
+    left, right, gap = (np.empty(count, np.int64) for _ in range(3))
+    kernels.list_near(events.starts, events.at, events.buyer, WINDOWS[widest], _ROOM, left, right, gap)
+    scale = np.searchsorted(WINDOWS, gap)
+    target = events.target[left]
+    local = (near[target, scale] / np.maximum(pairs[target], 1)) ** 2
+    nats = -np.log(np.maximum(np.maximum(everywhere[scale], local), np.exp(-12.0)))
+    use = nats >= _NATS_OF_PAIR
+    graph = _add_up(events.buyer[left[use]], events.buyer[right[use]], nats[use], world.buyers)
+
+    def judge(members: Column) -> tuple[Column, float, Column]:
+        return _judge_time(world, events, near, pairs, everywhere, members)
+
+    return [
+        Block(members, promoters, nats, 0.0)
+        for members, nats, promoters in _peel_apart(graph, world.buyers, judge, settings)
+        if nats >= _NATS_OF_MEMBER
+    ]
+
+
+Graph = tuple[Column, Column, Column]
+Judge = Callable[[Column], tuple[Column, float, Column]]
+
+
+def _add_up(left: Column, right: Column, nats: Column, buyers: int) -> Graph:
+    """Add up what pairs are worth, in whole units, so that no order of adding matters."""
+    low, high = np.minimum(left, right), np.maximum(left, right)
+    key = low * buyers + high
+    order = np.argsort(key, kind="stable")
+    key = key[order]
+    first = np.flatnonzero(np.concatenate(([True], key[1:] != key[:-1]))) if key.size else np.empty(0, np.int64)
+    units = np.round(nats[order] * _UNIT).astype(np.int64)
+    weight = np.minimum(np.add.reduceat(units, first) if first.size else units, 20 * _UNIT)
+    # With more data chance ties more pairs: the bar rises until chance alone leaves few to each buyer.
+    at_least = np.cumsum(np.bincount(weight, minlength=20 * _UNIT + 1)[::-1])[::-1]
+    bar = int(np.searchsorted(-at_least, -_TIES_OF_BUYER * buyers))
+    enough = weight >= max(int(_NATS_OF_TIE * _UNIT), min(bar, 20 * _UNIT))
+    pairs = key[first[enough]]
+    return pairs // buyers, pairs % buyers, weight[enough]
+
+
+def _peel_apart(graph: Graph, buyers: int, judge: Judge, settings: Settings) -> Iterator[tuple[Column, float, Column]]:
+    """Peel the graph again and again, each time without the parts that were judged."""
+    left, right, weight = graph
+    for _ in range(_ROUNDS):
+        if left.size < settings.members_min:
+            return
+        alive, inverse = np.unique(np.concatenate((left, right)), return_inverse=True)
+        source, target = inverse, np.concatenate((inverse[left.size :], inverse[: left.size]))
+        order = np.lexsort((target, source))
+        starts = to_starts(source[order], alive.size)
+        both = np.concatenate((weight, weight))[order]
+        core, best = kernels.peel(starts, target[order], both, np.zeros(alive.size, np.int64))
+        inside = core >= best
+        edges = inside[inverse[: left.size]] & inside[inverse[left.size :]]
+        parts = coo_matrix(
+            (np.ones(int(edges.sum()), np.int8), (inverse[: left.size][edges], inverse[left.size :][edges])),
+            shape=(alive.size, alive.size),
+        )
+        labels = connected_components(parts, directed=False)[1]
+        chosen = np.flatnonzero(inside)
+        chosen = chosen[np.argsort(labels[chosen], kind="stable")]
+        for part in np.split(chosen, np.flatnonzero(np.diff(labels[chosen])) + 1):
+            if settings.members_min < part.size <= _PART_MAX:
+                members, nats, promoters = judge(np.sort(alive[part]))
+                if members.size > settings.members_min and nats > 0:
+                    yield members, nats, promoters
+        gone = np.zeros(buyers, bool)
+        gone[alive[chosen]] = True
+        gone[alive[core < _NATS_OF_MEMBER * _UNIT]] = True
+        keep = ~(gone[left] | gone[right])
+        left, right, weight = left[keep], right[keep], weight[keep]
+
+
+def _judge_time(
+    world: World, events: Events, near: Column, pairs: Column, everywhere: Column, members: Column
+) -> tuple[Column, float, Column]:
+    """Return who of the members is in step, the nats for each of them, and the promoters they served."""
+    best: tuple[float, Column, Column, Column] = (0.0, members[:0], members[:0], members[:0])
+    scale_of_best = 0
+    for scale in range(WINDOWS.size):
+        if everywhere[scale] > 0.2:
+            break
+        group = members
+        for _ in range(3):
+            own = events.list_of(group)
+            if own.size < 6:
+                break
+            in_step, net, distinct = _measure_steps(events, own, scale, near, pairs, world.buyers, group.size)
+            stepping = own[in_step]
+            meetings = np.unique(events.buyer[stepping] * (events.starts.size) + events.target[stepping])
+            who, times = np.unique(meetings // events.starts.size, return_counts=True)
+            kept = who[times >= 2]
+            if kept.size == group.size or kept.size < 3:
+                break
+            group = kept
+        else:
+            kept = group
+        if own.size < 6 or kept.size < 3 or distinct < 3:
+            continue
+        value = net / group.size
+        if value > best[0]:
+            best = (value, group, stepping, own)
+            scale_of_best = scale
+    value, group, stepping, own = best
+    if value > 0:
+        grown = _grow(events, own, stepping, int(scale_of_best), group)
+        if grown.size > group.size:
+            own = events.list_of(grown)
+            in_step, net, _ = _measure_steps(events, own, scale_of_best, near, pairs, world.buyers, grown.size)
+            if net >= value * group.size:
+                value, group, stepping = net / grown.size, grown, own[in_step]
+    if value <= 0 or _is_of_one(events, stepping):
+        return members[:0], 0.0, members[:0]
+    return group, value, _find_served(world, events, stepping)
+
+
+def _grow(events: Events, own: Column, stepping: Column, scale: int, group: Column) -> Column:
+    """Return the group with those who were about when it met, at no fewer than a fifth of its targets."""
+    is_own = np.zeros(events.at.size, bool)
+    is_own[own] = True
+    counts = np.zeros(stepping.size, np.int64)
+    window, nothing = WINDOWS[scale], np.empty(0, np.int64)
+    size = kernels.list_around(events.starts, events.target, events.at, stepping, window, is_own, counts, nothing)
+    if not 0 < size <= 64 * stepping.size:
+        return group
+    around = np.empty(size, np.int64)
+    counts[:] = 0
+    kernels.list_around(events.starts, events.target, events.at, stepping, window, is_own, counts, around)
+    meetings = np.unique(events.buyer[around] * events.starts.size + events.target[around])
+    who, times = np.unique(meetings // events.starts.size, return_counts=True)
+    mine = np.unique(events.buyer[stepping] * events.starts.size + events.target[stepping])
+    usual = np.median(np.unique(mine // events.starts.size, return_counts=True)[1])
+    return np.union1d(group, who[times >= max(3.0, 0.4 * usual)])
+
+
+def _measure_steps(
+    events: Events, own: Column, scale: int, near: Column, pairs: Column, buyers: int, size: int
+) -> tuple[Column, float, int]:
+    """Return which of the members' events have another member's nearby, and the net nats of that for all."""
+    near_all, pairs_all = near.sum(axis=0), pairs.sum()
+    at, target, buyer = events.at[own], events.target[own], events.buyer[own]
+    window = WINDOWS[scale]
+    close = (target[1:] == target[:-1]) & (at[1:] - at[:-1] <= window) & (buyer[1:] != buyer[:-1])
+    in_step = np.zeros(own.size, bool)
+    in_step[1:] |= close
+    in_step[:-1] |= close
+    targets, first = np.unique(target, return_index=True)
+    starts = np.append(first, own.size).astype(np.int64)
+    count = np.diff(starts)
+    theirs = np.zeros((targets.size, 1), np.int64)
+    kernels.count_gaps(starts, at, WINDOWS[scale : scale + 1], theirs)
+    is_own = np.zeros(events.at.size, bool)
+    is_own[own] = True
+    around = np.zeros(own.size, np.int64)
+    nothing = np.empty(0, np.int64)
+    kernels.list_around(events.starts, events.target, events.at, own, window, is_own, around, nothing)
+    # What everybody else does: pairs without any member.
+    others = np.diff(events.starts)[targets] - count
+    other_pairs = others * (others - 1) / 2
+    other_near = near[targets, scale] + theirs[:, 0] - np.add.reduceat(around, first)
+    elsewhere = (near_all[scale] - near[targets, scale].sum() + other_near.sum() + 1.0) / (
+        pairs_all - pairs[targets].sum() + other_pairs.sum() + 1.0
+    )
+    chance = (other_near + 3.0 * elsewhere) / (other_pairs + 3.0)
+    expected = count * (1.0 - (1.0 - np.minimum(chance, 0.999)) ** np.maximum(count - 1, 0)) + 1e-6
+    found = np.add.reduceat(in_step.astype(np.int64), first)
+    gain = np.where(found > expected, found * np.log(np.maximum(found, 1) / expected) - (found - expected), 0.0)
+    # One meeting of k buyers is k - 1 coincidences.
+    gain *= np.maximum(found - 1, 0) / np.maximum(found, 1)
+    distinct = int((gain > 0).sum())
+    if not distinct:
+        return in_step, 0.0, 0
+    net = gain.sum() - gain.max() - size * (1.0 + np.log(buyers / size)) - np.log(WINDOWS.size)
+    return in_step, float(net), distinct
+
+
+def _is_of_one(events: Events, stepping: Column) -> bool:
+    """Say whether nearly all of these events go through one promoter: then that promoter's hub is judged."""
+    via = events.via[stepping]
+    return bool(via.size and np.bincount(via[via >= 0], minlength=1).max() > _ONE_PROMOTER * via.size)
+
+
+def _find_served(world: World, events: Events, stepping: Column) -> Column:
+    """Return the promoters a good part of whose trade are these events."""
+    via = events.via[stepping]
+    served = np.bincount(via[via >= 0], minlength=world.promoters)
+    return np.flatnonzero((served >= 3) & (served >= 0.3 * events.trade))
+
+
+def _find_in_structure(world: World, events: Events, settings: Settings) -> list[Block]:
+    meetings = np.unique(events.target * world.buyers + events.buyer)
+    target, buyer = meetings // world.buyers, meetings % world.buyers
+    starts = to_starts(target, events.starts.size - 1)
+    users = np.diff(starts)
+    active = max(2, np.unique(buyer).size)
+    budget = settings.pairs_per_event_max * target.size
+    sizes = np.arange(257)
+    rare = np.flatnonzero((users > 2) & (users <= 256))
+    work = np.cumsum(np.bincount(users[rare], minlength=257) * (sizes * (sizes - 1) // 2))
+    rare = rare[users[rare] <= max(3, int(np.searchsorted(work, budget, side="right")) - 1)]
+    room = int((users[rare] * (users[rare] - 1) // 2).sum())
+    left, right, source = (np.empty(room, np.int64) for _ in range(3))
+    kernels.expand_pairs(starts, buyer, rare, left, right, source)
+    order = np.argsort(left * world.buyers + right, kind="stable")
+    left, right, source = left[order], right[order], source[order]
+    change = np.ones(left.size, bool)
+    change[1:] = (left[1:] != left[:-1]) | (right[1:] != right[:-1])
+    first = np.flatnonzero(change)
+    often = np.repeat(np.diff(np.append(first, left.size)) > 2, np.diff(np.append(first, left.size)))
+    graph = _add_up(left[often], right[often], np.log(active / users[source[often]]), world.buyers)
+    by_buyer = np.argsort(buyer, kind="stable")
+    buyer_starts = to_starts(buyer[by_buyer], world.buyers)
+    total = float(target.size)
+
+    def judge(members: Column) -> tuple[Column, float, Column]:
+        own = gather(by_buyer, buyer_starts, members)
+        targets, inside = np.unique(target[own], return_counts=True)
+        part = own.size / total
+        outside = users[targets] - inside
+        expected = np.maximum(outside * part / max(1e-9, 1.0 - part), 0.05)
+        good = (inside >= 3) & (inside > 4 * expected) & (inside >= _PURITY * users[targets])
+        if good.sum() < 3:
+            return members[:0], 0.0, members[:0]
+        gain = inside[good] * np.log(inside[good] / expected[good]) - (inside[good] - expected[good])
+        gain -= np.log(max(2, users.size))
+        in_block = np.isin(target[own], targets[good])
+        who, times = np.unique(buyer[own[in_block]], return_counts=True)
+        kept = who[times >= 3]
+        net = gain.sum() - gain.max() - members.size * (1.0 + np.log(active / members.size))
+        if kept.size < 0.5 * members.size:
+            return members[:0], 0.0, members[:0]
+        theirs = events.list_of(kept)
+        stepping = theirs[np.isin(events.target[theirs], targets[good])]
+        if _is_of_one(events, stepping):
+            return members[:0], 0.0, members[:0]
+        return kept, net / members.size, _find_served(world, events, stepping)
+
+    return [
+        Block(members, promoters, 0.0, nats)
+        for members, nats, promoters in _peel_apart(graph, world.buyers, judge, settings)
+        if nats >= _NATS_OF_BLOCK
+    ]
