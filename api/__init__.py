@@ -5,8 +5,23 @@ from typing import Any
 
 from flask import Flask
 
-from api import agreements, commissions, links, logins, me, orders, promoters, shoppers, staff, wallets
+from api import (
+    agreements,
+    browsing,
+    catalog,
+    commissions,
+    links,
+    logins,
+    me,
+    media,
+    orders,
+    promoters,
+    shoppers,
+    staff,
+    wallets,
+)
 from api.bodies import MAX_BODY_BYTES
+from api.caching import AnswerCache
 from api.errors import register_error_handlers
 from api.keyring import Keyring
 from api.openapi import describe
@@ -15,8 +30,12 @@ from api.system import system
 from api.telemetry import Telemetry, watch_requests
 from tuike import identity
 from tuike.app import App
+from tuike.catalog import open_storage
 
 CAPABILITIES: tuple[Routes, ...] = (
+    browsing.routes,
+    catalog.routes,
+    media.routes,
     promoters.routes,
     links.routes,
     orders.routes,
@@ -46,7 +65,9 @@ def create_app(app: App, *, logins: identity.Logins | None = None) -> Flask:
     flask.url_map.converters["id"] = IdConverter
     config = app.config
     vault = identity.Vault(token_keys=config.token_keys, data_keys=config.data_keys, digest_key=config.digest_key)
-    services = Services(app, Keyring(app.db, vault), vault, logins or app.providers)
+    services = Services(
+        app, Keyring(app.db, vault), vault, logins or app.providers, AnswerCache(app.db), open_storage(config)
+    )
     telemetry = Telemetry(services)
     flask.extensions["tuike"] = services
     flask.extensions["tuike-telemetry"] = telemetry
@@ -55,4 +76,5 @@ def create_app(app: App, *, logins: identity.Logins | None = None) -> Flask:
     register_error_handlers(flask)
     flask.register_blueprint(system)
     flask.register_blueprint(links.short_links)
+    flask.register_blueprint(media.files)
     return flask

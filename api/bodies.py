@@ -1,14 +1,19 @@
 """Reading JSON bodies strictly: UTF-8 only, no key twice, no NaN, nothing that could crash what comes after."""
 
+import hashlib
 import json
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, BinaryIO, cast
 
 from flask import Request
+from werkzeug.exceptions import RequestEntityTooLarge
 
-from api.errors import BodyTooLarge, UnsupportedMediaType
-from tuike.shared.errors import Malformed
+from api.errors import BodyTooLarge, UnsupportedMediaType, UploadTooLarge
+from tuike.shared.errors import Malformed, ValidationFailed
 
 MAX_BODY_BYTES = 256 * 1024
+_FORM_BYTES = 16 * 1024
+"""What a multipart form has around its file."""
 _MAX_DIGITS = 40
 _OVERSIZED = 10**_MAX_DIGITS
 """Stands for any integer of more than 40 digits; every field refuses it, and none is rounded into range."""
@@ -36,6 +41,37 @@ def read_json(request: Request, *, optional: bool = False) -> Any:
         raise Malformed(f"The body is not JSON: {error.msg} at {where}.") from error
     except RecursionError as error:
         raise Malformed("The body is nested too deeply.") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A file that was sent; what its sender calls it and says of its type is not believed and not kept."""
+
+    content: BinaryIO = field(repr=False)
+    digest: str
+
+
+def read_upload(request: Request, *, most: int) -> Upload:
+    """Return the one file, `file`, of a multipart form of at most `most` bytes and a little.
+
+    Raises UploadTooLarge (413), UnsupportedMediaType (415), Malformed (400), ValidationFailed (422).
+    """
+    if request.mimetype != "multipart/form-data":
+        raise UnsupportedMediaType("An upload is multipart/form-data with one file named `file`.")
+    if request.content_length is None:
+        raise Malformed("An upload states its Content-Length.")
+    request.max_content_length = most + _FORM_BYTES
+    request.max_form_parts = 2
+    try:
+        files, form = request.files, request.form
+    except RequestEntityTooLarge as error:
+        raise UploadTooLarge(f"An upload may have {most:,} bytes.") from error
+    if len(files) != 1 or "file" not in files or form or len(files.getlist("file")) != 1:
+        raise ValidationFailed(fields={"file": ["Send one file of this name and nothing else."]})
+    content = cast("BinaryIO", files["file"].stream)
+    digest = hashlib.file_digest(content, "sha256").hexdigest()  # type: ignore[arg-type,unused-ignore]
+    content.seek(0)
+    return Upload(content, digest)
 
 
 def _is_json(request: Request) -> bool:

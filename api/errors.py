@@ -26,6 +26,10 @@ class BodyTooLarge(TuikeError):
     code, status, message = "body_too_large", 413, "The body is larger than 256 KiB."
 
 
+class UploadTooLarge(TuikeError):
+    code, status, message = "upload_too_large", 413, "The upload is larger than this call takes."
+
+
 class UnsupportedMediaType(TuikeError):
     code, status, message = "unsupported_media_type", 415, "Bodies are JSON in UTF-8: Content-Type: application/json."
 

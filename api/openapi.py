@@ -96,6 +96,24 @@ def _describe_public_paths() -> dict[str, Any]:
         "security": [],
         "responses": {"200": {"description": "OpenAPI 3.1.", "content": {"application/json": {}}}},
     }
+    name = {"in": "path", "name": "name", "required": True, "schema": {"type": "string", "minLength": 1}}
+    part_of_it = {"in": "header", "name": "Range", "required": False, "schema": {"type": "string"}}
+    files: dict[str, Any] = {"image/webp": {}, "video/mp4": {}}
+    file_call = {
+        "summary": "Fetch a picture or video.",
+        "description": "Its name is the hash of what is in it: it may be cached for ever. One range may be asked for.",
+        "tags": ["media"],
+        "security": [],
+        "parameters": [name, part_of_it],
+        "responses": {
+            "200": {"description": "The file.", "content": files},
+            "206": {"description": "The range asked for.", "content": files},
+            "304": {"description": "The caller has it."},
+            "404": {"description": "`media_not_found`", **error},
+            "416": {"description": "`range_not_satisfiable`", **error},
+            "503": {"description": "`media_unavailable`", **error},
+        },
+    }
     open_call = {
         "summary": "Open a share link.",
         "description": "Records a touch, sets a first-party visitor cookie, and sends the visitor on; the target's "
@@ -118,5 +136,6 @@ def _describe_public_paths() -> dict[str, Any]:
         "/metrics": {"get": {"operationId": "get_metrics", **metrics_call}},
         "/api/v1/metrics": {"get": {"operationId": "get_metrics_under_base_path", **metrics_call}},
         "/api/openapi.json": {"get": {"operationId": "get_openapi", **description_call}},
+        "/media/{name}": {"get": {"operationId": "get_file", **file_call}},
         "/s/{code}": {"get": {"operationId": "open_link", **open_call}},
     }

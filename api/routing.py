@@ -20,9 +20,9 @@ from werkzeug.routing import BaseConverter
 
 from api import fields as f
 from api.answers import JSON_TYPE, dump_json
-from api.bodies import read_json
+from api.bodies import read_json, read_upload
 from api.errors import is_worth_retrying
-from tuike import identity, team
+from tuike import catalog, identity, team
 from tuike.app import App
 from tuike.config import Config
 from tuike.db import Database, Transaction
@@ -33,6 +33,7 @@ from tuike.shared.errors import Forbidden, Malformed, Unauthenticated, Validatio
 from tuike.shared.pages import DEFAULT_LIMIT, MAX_LIMIT
 
 if TYPE_CHECKING:
+    from api.caching import AnswerCache
     from api.keyring import Keyring
 
 log = structlog.get_logger("api")
@@ -91,6 +92,8 @@ class Services:
     keyring: "Keyring"
     vault: identity.Vault
     logins: identity.Logins
+    answers: "AnswerCache"
+    media: catalog.Storage
 
     @property
     def db(self) -> Database:
@@ -109,13 +112,9 @@ class Services:
 class Call:
     """One request that passed the door: its parts, its caller, its instant, and its transaction."""
 
-    db: Database
-    graph: Graph
-    config: Config
+    services: Services
     caller: identity.Caller
     now: datetime
-    vault: identity.Vault
-    logins: identity.Logins
     headers: dict[str, str] = field(default_factory=dict)
     writes_relations: bool = False
     open_tx: Transaction | None = None
@@ -123,6 +122,26 @@ class Call:
     """What the audit log names as changed, where the path does not."""
     detail: dict[str, Any] = field(default_factory=dict)
     """What the audit log says about the change; never a secret."""
+
+    @property
+    def db(self) -> Database:
+        return self.services.db
+
+    @property
+    def vault(self) -> identity.Vault:
+        return self.services.vault
+
+    @property
+    def logins(self) -> identity.Logins:
+        return self.services.logins
+
+    @property
+    def graph(self) -> Graph:
+        return self.services.graph
+
+    @property
+    def config(self) -> Config:
+        return self.services.config
 
     @property
     def tx(self) -> Transaction:
@@ -166,6 +185,9 @@ class Route:
     answers_secrets: bool = False
     checks_shopper: bool | None = None
     agreements: Sequence[identity.AgreementKind] = ()
+    kept_s: float = 0
+    made_of: Callable[..., Sequence[str]] = field(default=lambda **_: ())
+    upload_bytes: int = 0
     answer_headers: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -185,9 +207,12 @@ class Route:
 
     def serve(self, ids: Mapping[str, str]) -> Response:
         services: Services = current_app.extensions["tuike"]
+        if self.kept_s:
+            return self._answer_kept(services, ids)
         now = read_clock()
         caller = self._admit(services, now)
-        call = Call(services.db, services.graph, services.config, caller, now, services.vault, services.logins)
+        g.caller_id = caller.id
+        call = Call(services, caller, now)
         call.writes_relations = self.writes_relations
         values: dict[str, Any] = dict(ids)
         if self.query is not None:
@@ -196,6 +221,9 @@ class Route:
             return self._answer(call, self._run(call, values))
         name = read_idempotency_key() if self.keeps_answers else None
         document = read_json(request, optional=self.body_optional) if self.body is not None else {}
+        if self.upload_bytes:
+            upload = read_upload(request, most=self.upload_bytes)
+            values["upload"], document = upload.content, {"file": upload.digest}
         stored = None if name is None else _to_stored_request(caller, name, document)
         try:
             if self.body is not None:
@@ -210,6 +238,25 @@ class Route:
         if call.writes_relations:
             apply_relations(call.db, call.graph)
         return response
+
+    def _answer_kept(self, services: Services, ids: Mapping[str, str]) -> Response:
+        """Answer what everybody gets alike from this process's memory, or keep the answer there."""
+        answers = services.answers
+        key = (self.rule, *ids.values(), request.query_string)
+        kept = answers.find(key)
+        if kept is None:
+            round_ = answers.round
+            call = Call(services, identity.NOBODY, read_clock())
+            values: dict[str, Any] = dict(ids)
+            if self.query is not None:
+                values["query"] = load_query(self.query, call.now)
+            body = dump_json(self._run(call, values)).encode()
+            kept = answers.keep(key, body, tags=self.made_of(**ids), seconds=self.kept_s, round_=round_)
+        etag = f'"{kept.etag}"'
+        headers = {"ETag": etag, "Cache-Control": _KEPT_CONTROL}
+        if etag in request.headers.get("If-None-Match", ""):
+            return Response(status=304, headers=headers)
+        return Response(kept.body, 200, headers, content_type=JSON_TYPE)
 
     def _admit(self, services: Services, now: datetime) -> identity.Caller:
         """Return who calls. Raises Unauthenticated, Forbidden; at an open route bad credentials are as good as none."""
@@ -226,6 +273,8 @@ class Route:
         return caller
 
     def _answer(self, call: Call, document: Any) -> Response:
+        if isinstance(document, Response):  # of a route that does not answer JSON
+            return document
         return Response(dump_json(document), self.status, call.headers, content_type=JSON_TYPE)
 
     def _run(self, call: Call, values: dict[str, Any]) -> Any:
@@ -327,6 +376,8 @@ class Routes(flask_smorest.Blueprint):
         it is open to ANYONE or `answers_secrets`. Before a change by a shopper PostgreSQL is asked whether the shopper
         may still act (`checks_shopper` says otherwise) and has accepted the newest `agreements`; a change by staff is
         written into the audit log.
+        `kept_s` keeps the answers of an open GET for so many seconds, or until what they are `made_of` (tags, by the
+        path's ids) changes. `upload_bytes` takes a file of that size in a multipart form instead of a body: `upload=`.
         `writes_relations` applies the journal to the graph after the commit, so that the next request sees the change.
         """
 
@@ -361,6 +412,8 @@ class Routes(flask_smorest.Blueprint):
             noted = self.arguments(type(route.body), required=not route.body_optional, example=route.example)(noted)
         if route.query is not None:
             noted = self.arguments(type(route.query), location="query")(noted)
+        if route.upload_bytes:
+            noted = self.doc(requestBody=_UPLOAD_BODY)(noted)
         headers = {name: _describe_header(text) for name, text in {**_ANSWER_HEADERS, **route.answer_headers}.items()}
         if route.keeps_answers:
             headers["Idempotency-Hit"] = _describe_header("`true` when this is the stored answer to the same request.")
@@ -379,6 +432,7 @@ class Routes(flask_smorest.Blueprint):
         return notes
 
 
+_KEPT_CONTROL = "public, max-age=1, stale-while-revalidate=10"
 _ANSWER_HEADERS = {"X-Request-Id": "Names this request in the logs."}
 _IDEMPOTENCY_PARAMETER = {
     "in": "header",
@@ -386,6 +440,20 @@ _IDEMPOTENCY_PARAMETER = {
     "required": False,
     "description": "The same key with the same body gives the same answer, for at least 24 hours.",
     "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+}
+
+
+_UPLOAD_BODY = {
+    "required": True,
+    "content": {
+        "multipart/form-data": {
+            "schema": {
+                "type": "object",
+                "required": ["file"],
+                "properties": {"file": {"type": "string", "format": "binary"}},
+            }
+        }
+    },
 }
 
 
@@ -478,6 +546,8 @@ def _gather(route: Route) -> dict[int, list[str]]:
         shared += ["409 idempotency_key_reused", "409 idempotency_in_progress"]
     if route.method != "GET":
         shared += ["422 validation_failed"]
+    if route.upload_bytes:
+        shared += ["400 malformed", "413 upload_too_large", "415 unsupported_media_type"]
     if route.body is not None:
         shared += ["400 malformed", "413 body_too_large", "415 unsupported_media_type"]
     if route.query is not None:

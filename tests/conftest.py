@@ -143,9 +143,15 @@ def _open_graph(server: GraphServer | Neo4jServer) -> Iterator[graph_door.Graph]
 
 
 @pytest.fixture
-def config(database_url: str, graph_server: GraphServer | Neo4jServer) -> Config:
-    """The configuration that leads to this test's database and graph."""
-    return read_config({"DATABASE_URL": database_url, "CELERY_BROKER_URL": "pgmq://", **KEYS, **graph_server.settings})
+def config(database_url: str, graph_server: GraphServer | Neo4jServer, tmp_path: Path) -> Config:
+    """The configuration that leads to this test's database, graph and media."""
+    settings = {
+        "DATABASE_URL": database_url,
+        "CELERY_BROKER_URL": "pgmq://",
+        **KEYS,
+        "TUIKE_MEDIA_STORAGE": f"{tmp_path}/media",
+    }
+    return read_config(settings | graph_server.settings)
 
 
 @pytest.fixture
@@ -156,11 +162,20 @@ def app(config: Config, database: Database, graph: graph_door.Graph) -> App:
 
 @pytest.fixture
 def embedded_app(
-    database_url: str, database: Database, embedded_graph: graph_door.Graph, embedded_graph_server: GraphServer
+    database_url: str,
+    database: Database,
+    embedded_graph: graph_door.Graph,
+    embedded_graph_server: GraphServer,
+    tmp_path: Path,
 ) -> App:
-    """The composition root over a fresh database and an empty embedded graph."""
-    settings = {"DATABASE_URL": database_url, "CELERY_BROKER_URL": "pgmq://", **KEYS, **embedded_graph_server.settings}
-    return App(db=database, graph=embedded_graph, config=read_config(settings))
+    """The composition root over a fresh database, an empty embedded graph and an empty folder for media."""
+    settings = {
+        "DATABASE_URL": database_url,
+        "CELERY_BROKER_URL": "pgmq://",
+        **KEYS,
+        "TUIKE_MEDIA_STORAGE": f"{tmp_path}/media",
+    }
+    return App(db=database, graph=embedded_graph, config=read_config(settings | embedded_graph_server.settings))
 
 
 @pytest.fixture(scope="session")

@@ -42,6 +42,12 @@ class Config:
     token_keys: str = field(default="", repr=False)
     data_keys: str = field(default="", repr=False)
     digest_key: str = field(default="", repr=False)
+    media_storage: str = ".tuike/media"
+    media_url: str = ""
+    media_endpoint: str = ""
+    media_region: str = "us-east-1"
+    media_key: str = field(default="", repr=False)
+    media_secret: str = field(default="", repr=False)
 
     def as_variables(self) -> dict[str, str]:
         """Return every setting by the name of its variable."""
@@ -82,6 +88,12 @@ VARIABLES = {
     "TUIKE_TOKEN_KEYS": "token_keys",
     "TUIKE_DATA_KEYS": "data_keys",
     "TUIKE_DIGEST_KEY": "digest_key",
+    "TUIKE_MEDIA_STORAGE": "media_storage",
+    "TUIKE_MEDIA_URL": "media_url",
+    "TUIKE_MEDIA_ENDPOINT": "media_endpoint",
+    "TUIKE_MEDIA_REGION": "media_region",
+    "TUIKE_MEDIA_KEY": "media_key",
+    "TUIKE_MEDIA_SECRET": "media_secret",
 }
 
 

@@ -76,6 +76,7 @@ def test_only_these_calls_read_no_credentials(description: Any) -> None:
     }  # fmt: skip
     assert public == {
         "/health", "/api/v1/health", "/metrics", "/api/v1/metrics", "/api/openapi.json", "/s/{code}",
+        "/media/{name}",
     }  # fmt: skip
 
 

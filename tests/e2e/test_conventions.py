@@ -39,7 +39,16 @@ CONTRACT = {
     "POST /withdrawals/<id>/approve", "POST /withdrawals/<id>/reject", "POST /withdrawals/<id>/paid",
     "POST /withdrawals/<id>/failed", "GET /ledger/check", "PUT /plans/default", "GET /plans/default",
 }  # fmt: skip
-NEEDS_NO_KEY = {"/", "/health", "/api/v1/health", "/metrics", "/api/v1/metrics", "/api/openapi.json", "/s/<id:code>"}
+NEEDS_NO_KEY = {
+    "/",
+    "/health",
+    "/api/v1/health",
+    "/metrics",
+    "/api/v1/metrics",
+    "/api/openapi.json",
+    "/s/<id:code>",
+    "/media/<name>",
+}
 
 
 def _list_routes(*, is_open: bool | None = None, of: Collection[str] = ()) -> list[tuple[str, str]]:

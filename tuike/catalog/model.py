@@ -274,6 +274,67 @@ class Facets:
     tags: dict[str, int] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A page of products on sale; `facets` where they were asked for."""
+
+    items: tuple[Card, ...]
+    next_cursor: str | None
+    facets: Facets | None
+
+
+@dataclass(frozen=True, slots=True)
+class HomeShelf:
+    """A row of the home page as it is shown now."""
+
+    id: str
+    title: str
+    cards: tuple[Card, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class DetailSku:
+    """A SKU as shoppers see it; `available` is for deciding what they are told, not for telling."""
+
+    id: str
+    spec: tuple[str, ...]
+    price_minor: int
+    list_price_minor: int | None
+    weight_grams: int
+    limit_per_person: int | None
+    picture: str | None
+    available: int
+
+
+@dataclass(frozen=True, slots=True)
+class Detail:
+    """A product on sale as it is shown; `path` leads from the top category to its own."""
+
+    card: Card
+    description: str
+    pictures: tuple[str, ...]
+    video: str | None
+    spec_names: tuple[str, ...]
+    merchant: str
+    brand: str | None
+    brand_logo: str | None
+    path: tuple[tuple[str, str], ...]
+    skus: tuple[DetailSku, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Media:
+    """A picture or video; `name` is the hash of its content with an ending."""
+
+    name: str
+    kind: str
+    content_type: str
+    byte_count: int
+    width: int | None
+    height: int | None
+    created_at: datetime
+
+
 class MerchantNotFound(NotFound):
     code, message = "merchant_not_found", "There is no such merchant."
 

@@ -278,6 +278,16 @@ def list_subtree(tree: Mapping[str, Category], category_id: str) -> list[str]:
     return found
 
 
+def sort_tree(tree: Mapping[str, Category]) -> list[Category]:
+    """Return a tree with each category before those below it, siblings in the order given."""
+    children = _children(tree)
+    level = [one.id for one in tree.values() if one.parent_id is None]
+    found = list(level)
+    while level := [child for one in level for child in children.get(one, [])]:
+        found += level
+    return [tree[one] for one in found]
+
+
 def _height(tree: Mapping[str, Category], category_id: str) -> int:
     """Return how many levels lie below a category."""
     children = _children(tree)

@@ -154,6 +154,7 @@ class Supervisor:
             "TUIKE_PUBLIC_URL": os.environ.get("TUIKE_PUBLIC_URL") or self.url,
             **self.directory.read_keys(os.environ),
             **graph.settings,
+            "TUIKE_MEDIA_STORAGE": os.environ.get("TUIKE_MEDIA_STORAGE", str(self.directory.path / "media")),
         }
         for log_file in self.directory.log.glob("*.log"):
             _rotate(log_file)

@@ -75,6 +75,141 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/api/v1/brands": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** List brands by name. */
+        readonly get: operations["list_brands"];
+        readonly put?: never;
+        /** Add a brand. */
+        readonly post: operations["post_brand"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/brands/{brand_id}": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly brand_id: string;
+            };
+            readonly cookie?: never;
+        };
+        /** Get a brand with its version. */
+        readonly get: operations["get_brand"];
+        /** Rename a brand or change its logo. */
+        readonly put: operations["put_brand"];
+        readonly post?: never;
+        /** Delete a brand without products. */
+        readonly delete: operations["delete_brand"];
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/catalog/products": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** List products in every state, oldest first; deleted ones only when asked for. */
+        readonly get: operations["list_managed_products"];
+        readonly put?: never;
+        /** Add a product with its SKUs, by default as a draft. */
+        readonly post: operations["post_product"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/catalog/products/{product_id}": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly product_id: string;
+            };
+            readonly cookie?: never;
+        };
+        /** Get a product with its version, SKUs and stock, whatever its state. */
+        readonly get: operations["get_managed_product"];
+        /** Replace a product and its SKUs. A SKU that is left out is dropped; stock is not touched. */
+        readonly put: operations["put_product"];
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/catalog/products/{product_id}/state": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly product_id: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        /** Put a product on sale, take it off, or delete it for good. */
+        readonly put: operations["put_product_state"];
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/categories": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** Show the whole tree of categories. */
+        readonly get: operations["list_categories"];
+        readonly put?: never;
+        /** Add a category below another, or at the top. */
+        readonly post: operations["post_category"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/categories/{category_id}": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly category_id: string;
+            };
+            readonly cookie?: never;
+        };
+        /** Get a category with its version and rates. */
+        readonly get: operations["get_category"];
+        /** Rename or move a category with everything below it. */
+        readonly put: operations["put_category"];
+        readonly post?: never;
+        /** Delete a category that is empty. */
+        readonly delete: operations["delete_category"];
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/api/v1/commissions/{commission_id}/hold": {
         readonly parameters: {
             readonly query?: never;
@@ -122,6 +257,23 @@ export interface paths {
         };
         /** Say which parts work. */
         readonly get: operations["get_health_under_base_path"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/home": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** Show the home page: its shelves in order, with what stands on them and is on sale. */
+        readonly get: operations["get_home"];
         readonly put?: never;
         readonly post?: never;
         readonly delete?: never;
@@ -514,6 +666,82 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/api/v1/media": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /**
+         * Upload a picture (JPEG, PNG, WebP, GIF; 10 MiB) or a video (MP4; 50 MiB).
+         * @description Pictures are decoded and written anew as WebP. What no product uses within a day is deleted.
+         */
+        readonly post: operations["post_media"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/media/{name}": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly name: string;
+            };
+            readonly cookie?: never;
+        };
+        /** Say what a file is. */
+        readonly get: operations["get_media"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/merchants": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** List merchants. */
+        readonly get: operations["list_merchants"];
+        readonly put?: never;
+        /** Add a merchant. */
+        readonly post: operations["post_merchant"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/merchants/{merchant_id}": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly merchant_id: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        /** Rename a merchant, or close or open it; nothing of a closed merchant is on sale. */
+        readonly put: operations["put_merchant"];
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/api/v1/metrics": {
         readonly parameters: {
             readonly query?: never;
@@ -656,6 +884,42 @@ export interface paths {
         readonly get: operations["get_plan"];
         /** Replace the plan; what is left out takes its default. Orders placed before keep the version they had. */
         readonly put: operations["put_plan"];
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/products": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** List what is on sale, narrowed down and sorted. */
+        readonly get: operations["list_products"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/products/{product_id}": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly product_id: string;
+            };
+            readonly cookie?: never;
+        };
+        /** Show a product that is on sale, with its SKUs. */
+        readonly get: operations["get_product"];
+        readonly put?: never;
         readonly post?: never;
         readonly delete?: never;
         readonly options?: never;
@@ -814,6 +1078,61 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/api/v1/search": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** Find products by words in Chinese or English, best matches first unless sorted otherwise. */
+        readonly get: operations["search_products"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/shelves": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** List the shelves of the home page, also those that are not shown now. */
+        readonly get: operations["list_shelves"];
+        readonly put?: never;
+        /** Add a shelf to the home page. */
+        readonly post: operations["post_shelf"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/shelves/{shelf_id}": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly shelf_id: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        /** Replace a shelf of the home page. */
+        readonly put: operations["put_shelf"];
+        readonly post?: never;
+        /** Take a shelf off the home page. */
+        readonly delete: operations["delete_shelf"];
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/api/v1/shoppers": {
         readonly parameters: {
             readonly query?: never;
@@ -869,6 +1188,26 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/api/v1/skus/{sku_id}/stock": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly sku_id: string;
+            };
+            readonly cookie?: never;
+        };
+        /** List the corrections of a SKU's stock, newest first. */
+        readonly get: operations["list_stock_corrections"];
+        readonly put?: never;
+        /** Add pieces to a SKU's stock, or take some away, and keep who did it and why. */
+        readonly post: operations["post_stock_correction"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/api/v1/staff": {
         readonly parameters: {
             readonly query?: never;
@@ -905,6 +1244,25 @@ export interface paths {
         readonly head?: never;
         /** Change name, permissions or status; it holds from the member's next request on. */
         readonly patch: operations["patch_staff"];
+        readonly trace?: never;
+    };
+    readonly "/api/v1/staff/{staff_id}/merchants": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly staff_id: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        /** Confine somebody's work on the catalogue to some merchants; an empty list lifts that. */
+        readonly put: operations["put_staff_merchants"];
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
         readonly trace?: never;
     };
     readonly "/api/v1/staff/{staff_id}/reset": {
@@ -1005,6 +1363,23 @@ export interface paths {
         readonly put?: never;
         /** Change a password knowing the old one, also before the first login; every session ends. */
         readonly post: operations["change_password"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/suggest": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** Complete what somebody types, up to ten ways. */
+        readonly get: operations["suggest"];
+        readonly put?: never;
+        readonly post?: never;
         readonly delete?: never;
         readonly options?: never;
         readonly head?: never;
@@ -1214,6 +1589,26 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/media/{name}": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /**
+         * Fetch a picture or video.
+         * @description Its name is the hash of what is in it: it may be cached for ever. One range may be asked for.
+         */
+        readonly get: operations["get_file"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/metrics": {
         readonly parameters: {
             readonly query?: never;
@@ -1294,6 +1689,53 @@ export interface components {
             readonly items: readonly components["schemas"]["AuditAnswer"][];
             readonly next_cursor: string | null;
         };
+        readonly BrandAnswer: {
+            readonly id: string;
+            readonly logo_url: string | null;
+            readonly name: string;
+        };
+        readonly BrandPage: {
+            readonly items: readonly components["schemas"]["BrandAnswer"][];
+            readonly next_cursor: string | null;
+        };
+        readonly CardAnswer: {
+            readonly brand_id: string | null;
+            readonly category_id: string | null;
+            readonly currency: string;
+            readonly id: string;
+            readonly in_stock: boolean;
+            readonly merchant_id: string;
+            readonly name: string;
+            /** @description A thumbnail. */
+            readonly picture_url: string | null;
+            readonly price_from_minor: number;
+            readonly price_to_minor: number;
+            readonly sold_count: number;
+            readonly subtitle: string;
+            readonly tags: readonly string[];
+        };
+        readonly CardPage: {
+            readonly facets: components["schemas"]["FacetsAnswer"] | null;
+            readonly items: readonly components["schemas"]["CardAnswer"][];
+            readonly next_cursor: string | null;
+        };
+        readonly CategoryAnswer: {
+            readonly id: string;
+            readonly name: string;
+            readonly parent_id: string | null;
+            readonly position: number;
+            readonly rates_bps: readonly number[] | null;
+            readonly version: number;
+        };
+        readonly CategoryNode: {
+            readonly id: string;
+            readonly name: string;
+            readonly parent_id: string | null;
+        };
+        readonly CategoryNodeList: {
+            /** @description The whole tree; a parent before its children, siblings in the order shown. */
+            readonly items: readonly components["schemas"]["CategoryNode"][];
+        };
         readonly CommissionAnswer: {
             readonly amount_minor: number;
             readonly base_minor: number;
@@ -1323,12 +1765,134 @@ export interface components {
             readonly items: readonly components["schemas"]["ConsentAnswer"][];
             readonly next_cursor: string | null;
         };
+        readonly CorrectionAnswer: {
+            /** @description What it left available. */
+            readonly available: number;
+            readonly change: number;
+            /** Format: date-time */
+            readonly created_at: string;
+            readonly id: string;
+            readonly made_by: string;
+            readonly reason: string;
+            readonly sku_id: string;
+        };
+        readonly CorrectionPage: {
+            readonly items: readonly components["schemas"]["CorrectionAnswer"][];
+            readonly next_cursor: string | null;
+        };
         readonly Decision: {
             /** @default null */
             readonly reason?: string | null;
         };
+        readonly DeletedAnswer: {
+            readonly id: string;
+            readonly is_deleted: boolean;
+        };
+        readonly DetailAnswer: {
+            readonly brand: components["schemas"]["BrandAnswer"] | null;
+            readonly brand_id: string | null;
+            readonly category_id: string | null;
+            readonly category_path: readonly components["schemas"]["NamedAnswer"][];
+            readonly currency: string;
+            /** @description HTML; nothing in it runs. */
+            readonly description: string;
+            readonly id: string;
+            readonly in_stock: boolean;
+            readonly merchant: components["schemas"]["NamedAnswer"];
+            readonly merchant_id: string;
+            readonly name: string;
+            /** @description A thumbnail. */
+            readonly picture_url: string | null;
+            readonly pictures: readonly components["schemas"]["PictureAnswer"][];
+            readonly price_from_minor: number;
+            readonly price_to_minor: number;
+            readonly skus: readonly components["schemas"]["ShownSkuAnswer"][];
+            readonly sold_count: number;
+            readonly spec_names: readonly string[];
+            readonly subtitle: string;
+            readonly tags: readonly string[];
+            readonly video_url: string | null;
+        };
         readonly Done: {
             readonly done: boolean;
+        };
+        readonly EditedBrand: {
+            /**
+             * @description A picture's name.
+             * @default null
+             */
+            readonly logo?: string | null;
+            readonly name: string;
+            /** @description As it was read; when it is another by now: 409 `edit_conflict`. */
+            readonly version: number;
+        };
+        readonly EditedCategory: {
+            readonly name: string;
+            /** @default null */
+            readonly parent_id?: string | null;
+            /** @default 0 */
+            readonly position?: number;
+            /** @default null */
+            readonly rates_bps?: readonly number[] | null;
+            /** @description As it was read; when it is another by now: 409 `edit_conflict`. */
+            readonly version: number;
+        };
+        readonly EditedMerchant: {
+            readonly name: string;
+            /** @enum {string} */
+            readonly status: "active" | "closed";
+            /** @description As it was read; when it is another by now: 409 `edit_conflict`. */
+            readonly version: number;
+        };
+        readonly EditedProduct: {
+            /** @default null */
+            readonly brand_id?: string | null;
+            /** @default null */
+            readonly category_id?: string | null;
+            /** @default null */
+            readonly code?: string | null;
+            /**
+             * @default CNY
+             * @example CNY
+             */
+            readonly currency?: string | null;
+            /**
+             * @description HTML; what could run in it is taken out.
+             * @default
+             */
+            readonly description?: string;
+            /**
+             * @description Cannot change.
+             * @default null
+             */
+            readonly merchant_id?: string | null;
+            readonly name: string;
+            /** @description Names of pictures, in order. */
+            readonly pictures?: readonly string[];
+            /** @default null */
+            readonly rates_bps?: readonly number[] | null;
+            readonly skus: readonly components["schemas"]["NewSku"][];
+            readonly spec_names?: readonly string[];
+            /** @default  */
+            readonly subtitle?: string;
+            readonly tags?: readonly string[];
+            /** @description As it was read; when it is another by now: 409 `edit_conflict`. */
+            readonly version: number;
+            /** @default null */
+            readonly video?: string | null;
+        };
+        readonly EditedShelf: {
+            /** @default 0 */
+            readonly position?: number;
+            readonly product_ids: readonly string[];
+            /**
+             * @description From `start` until before `end`.
+             * @default null
+             */
+            readonly shown?: components["schemas"]["Shown"] | null;
+            readonly title: string;
+            /** @description As it was read; when it is another by now: 409 `edit_conflict`. */
+            readonly version: number;
         };
         readonly EnrolmentAnswer: {
             readonly secret: string;
@@ -1393,9 +1957,31 @@ export interface components {
                 readonly [key: string]: unknown;
             }[];
         };
+        readonly FacetsAnswer: {
+            readonly brands: {
+                readonly [key: string]: number;
+            };
+            readonly categories: {
+                readonly [key: string]: number;
+            };
+            readonly counted: number;
+            /** @description Whether more matched than were counted, the best sold first. */
+            readonly is_partial: boolean;
+            readonly tags: {
+                readonly [key: string]: number;
+            };
+        };
         readonly HoldReason: {
             /** @default null */
             readonly reason?: string | null;
+        };
+        readonly HomeAnswer: {
+            readonly shelves: readonly components["schemas"]["HomeShelfAnswer"][];
+        };
+        readonly HomeShelfAnswer: {
+            readonly id: string;
+            readonly products: readonly components["schemas"]["CardAnswer"][];
+            readonly title: string;
         };
         readonly LedgerAnswer: {
             /** @description What is wrong, in words. */
@@ -1434,6 +2020,38 @@ export interface components {
         readonly LoggedOut: {
             readonly sessions_ended: number;
         };
+        readonly ManagedBrandAnswer: {
+            readonly id: string;
+            readonly logo: string | null;
+            readonly name: string;
+            readonly version: number;
+        };
+        readonly MediaAnswer: {
+            readonly byte_count: number;
+            readonly content_type: string;
+            /** Format: date-time */
+            readonly created_at: string;
+            readonly height: number | null;
+            /** @enum {string} */
+            readonly kind: "picture" | "video";
+            /** @description What products and SKUs name it by. */
+            readonly name: string;
+            readonly thumbnail_url: string | null;
+            readonly url: string;
+            readonly width: number | null;
+        };
+        readonly MerchantAnswer: {
+            /** Format: date-time */
+            readonly created_at: string;
+            readonly id: string;
+            readonly name: string;
+            readonly status: string;
+            readonly version: number;
+        };
+        readonly MerchantPage: {
+            readonly items: readonly components["schemas"]["MerchantAnswer"][];
+            readonly next_cursor: string | null;
+        };
         readonly MovePreviewAnswer: {
             /** @description Upline after. */
             readonly entering: readonly components["schemas"]["UplineItem"][];
@@ -1453,6 +2071,10 @@ export interface components {
         readonly MoveQuestion: {
             readonly inviter_id: string | null;
         };
+        readonly NamedAnswer: {
+            readonly id: string;
+            readonly name: string;
+        };
         readonly NewAcceptance: {
             readonly version: number;
         };
@@ -1461,8 +2083,29 @@ export interface components {
             readonly body: string;
             readonly title: string;
         };
+        readonly NewBrand: {
+            /**
+             * @description A picture's name.
+             * @default null
+             */
+            readonly logo?: string | null;
+            readonly name: string;
+        };
+        readonly NewCategory: {
+            readonly name: string;
+            /** @default null */
+            readonly parent_id?: string | null;
+            /** @default 0 */
+            readonly position?: number;
+            /** @default null */
+            readonly rates_bps?: readonly number[] | null;
+        };
         readonly NewConsent: {
             readonly is_granted: boolean;
+        };
+        readonly NewCorrection: {
+            readonly change: number;
+            readonly reason: string;
         };
         readonly NewInviter: {
             /** @default false */
@@ -1486,6 +2129,43 @@ export interface components {
             readonly promoter_id: string;
             readonly target: components["schemas"]["Target"];
         };
+        readonly NewListedProduct: {
+            /** @default null */
+            readonly brand_id?: string | null;
+            /** @default null */
+            readonly category_id?: string | null;
+            /** @default null */
+            readonly code?: string | null;
+            /**
+             * @default CNY
+             * @example CNY
+             */
+            readonly currency?: string | null;
+            /**
+             * @description HTML; what could run in it is taken out.
+             * @default
+             */
+            readonly description?: string;
+            /** @default main */
+            readonly merchant_id?: string;
+            readonly name: string;
+            /** @description Names of pictures, in order. */
+            readonly pictures?: readonly string[];
+            /** @default null */
+            readonly rates_bps?: readonly number[] | null;
+            readonly skus: readonly components["schemas"]["NewSku"][];
+            readonly spec_names?: readonly string[];
+            /**
+             * @default draft
+             * @enum {string}
+             */
+            readonly state?: "draft" | "on_sale" | "off_sale";
+            /** @default  */
+            readonly subtitle?: string;
+            readonly tags?: readonly string[];
+            /** @default null */
+            readonly video?: string | null;
+        };
         readonly NewLogin: {
             /** @description Of `wx.login` or Alipay; works once. */
             readonly code: string;
@@ -1499,6 +2179,10 @@ export interface components {
              * @enum {string|null}
              */
             readonly locale?: "zh-CN" | "en" | null;
+        };
+        readonly NewMerchant: {
+            readonly id: string;
+            readonly name: string;
         };
         readonly NewOrder: {
             readonly buyer_id: string;
@@ -1610,11 +2294,47 @@ export interface components {
             readonly quantity: number;
             readonly sku: string;
         };
+        readonly NewShelf: {
+            /** @default 0 */
+            readonly position?: number;
+            readonly product_ids: readonly string[];
+            /**
+             * @description From `start` until before `end`.
+             * @default null
+             */
+            readonly shown?: components["schemas"]["Shown"] | null;
+            readonly title: string;
+        };
         readonly NewShopperStatus: {
             /** @default null */
             readonly reason?: string | null;
             /** @enum {string} */
             readonly status: "active" | "banned";
+        };
+        readonly NewSku: {
+            /** @default null */
+            readonly code?: string | null;
+            /**
+             * @description Of the SKU this goes on with.
+             * @default null
+             */
+            readonly id?: string | null;
+            /** @default null */
+            readonly limit_per_person?: number | null;
+            /** @default null */
+            readonly list_price_minor?: number | null;
+            /** @default null */
+            readonly picture?: string | null;
+            readonly price_minor: number;
+            /** @description A value for each of spec_names. */
+            readonly spec?: readonly string[];
+            /**
+             * @description Counts for new SKUs; later see /skus/{sku_id}/stock.
+             * @default 0
+             */
+            readonly stock?: number;
+            /** @default 0 */
+            readonly weight_grams?: number;
         };
         readonly NewStaff: {
             readonly name: string;
@@ -1649,6 +2369,12 @@ export interface components {
             /** @default null */
             readonly recovery_code?: string | null;
             readonly username: string;
+        };
+        readonly NewState: {
+            /** @enum {string} */
+            readonly state: "draft" | "on_sale" | "off_sale" | "deleted";
+            /** @default null */
+            readonly version?: number | null;
         };
         readonly NewStatus: {
             /** @default null */
@@ -1750,6 +2476,10 @@ export interface components {
             readonly id: string;
             readonly promoter_id: string;
         };
+        readonly PictureAnswer: {
+            readonly thumbnail_url: string;
+            readonly url: string;
+        };
         readonly PlanAnswer: {
             readonly attribution: string;
             readonly base: string;
@@ -1776,6 +2506,43 @@ export interface components {
             readonly fee_bps: number;
             readonly minimum_minor: number;
             readonly review_above_minor: number | null;
+        };
+        readonly ProductAnswer: {
+            readonly brand_id: string | null;
+            readonly category_id: string | null;
+            readonly code: string;
+            /** Format: date-time */
+            readonly created_at: string;
+            readonly currency: string;
+            readonly description: string;
+            readonly id: string;
+            readonly in_stock: boolean;
+            /** Format: date-time */
+            readonly listed_at: string | null;
+            readonly merchant_id: string;
+            readonly name: string;
+            /** @description A thumbnail. */
+            readonly picture_url: string | null;
+            readonly picture_urls: readonly string[];
+            readonly pictures: readonly string[];
+            readonly price_from_minor: number;
+            readonly price_to_minor: number;
+            readonly rates_bps: readonly number[] | null;
+            readonly skus: readonly components["schemas"]["SkuAnswer"][];
+            readonly sold_count: number;
+            readonly spec_names: readonly string[];
+            /** @enum {string} */
+            readonly state: "draft" | "on_sale" | "off_sale" | "deleted";
+            readonly subtitle: string;
+            readonly tags: readonly string[];
+            /** Format: date-time */
+            readonly updated_at: string;
+            readonly version: number;
+            readonly video: string | null;
+        };
+        readonly ProductPage: {
+            readonly items: readonly components["schemas"]["ProductAnswer"][];
+            readonly next_cursor: string | null;
         };
         readonly ProfileAnswer: {
             readonly avatar_url: string | null;
@@ -1870,6 +2637,18 @@ export interface components {
             readonly items: readonly components["schemas"]["PathTouch"][];
             readonly next_cursor: string | null;
         };
+        readonly ShelfAnswer: {
+            readonly id: string;
+            readonly position: number;
+            readonly product_ids: readonly string[];
+            readonly shown: components["schemas"]["ShownAnswer"];
+            readonly title: string;
+            readonly version: number;
+        };
+        readonly ShelfList: {
+            readonly items: readonly components["schemas"]["ShelfAnswer"][];
+            readonly next_cursor: string | null;
+        };
         readonly ShopperAnswer: {
             /** Format: date-time */
             readonly created_at: string;
@@ -1899,6 +2678,48 @@ export interface components {
             readonly token_type: "Bearer";
             readonly user_id: string;
         };
+        readonly Shown: {
+            /**
+             * Format: date-time
+             * @default null
+             */
+            readonly end?: string | null;
+            /**
+             * Format: date-time
+             * @default null
+             */
+            readonly start?: string | null;
+        };
+        readonly ShownAnswer: {
+            /** Format: date-time */
+            readonly end: string | null;
+            /** Format: date-time */
+            readonly start: string | null;
+        };
+        readonly ShownSkuAnswer: {
+            readonly id: string;
+            readonly limit_per_person: number | null;
+            readonly list_price_minor: number | null;
+            readonly picture_url: string | null;
+            readonly price_minor: number;
+            /** @description One value for each spec name. */
+            readonly spec: readonly string[];
+            readonly stock: components["schemas"]["StockAnswer"];
+            readonly weight_grams: number;
+        };
+        readonly SkuAnswer: {
+            readonly available: number;
+            readonly code: string;
+            readonly id: string;
+            readonly limit_per_person: number | null;
+            readonly list_price_minor: number | null;
+            readonly picture: string | null;
+            readonly price_minor: number;
+            readonly reserved: number;
+            readonly sold: number;
+            readonly spec: readonly string[];
+            readonly weight_grams: number;
+        };
         readonly StaffAnswer: {
             /** Format: date-time */
             readonly created_at: string;
@@ -1924,6 +2745,13 @@ export interface components {
              */
             readonly status?: "active" | "disabled" | null;
         };
+        readonly StaffMerchants: {
+            readonly merchant_ids: readonly string[];
+        };
+        readonly StaffMerchantsAnswer: {
+            readonly merchant_ids: readonly string[];
+            readonly staff_id: string;
+        };
         readonly StaffPage: {
             readonly items: readonly components["schemas"]["StaffAnswer"][];
             readonly next_cursor: string | null;
@@ -1942,6 +2770,15 @@ export interface components {
             readonly staff_id: string;
             /** @enum {string} */
             readonly token_type: "Bearer";
+        };
+        readonly StockAnswer: {
+            /** @description How many, when below 20. */
+            readonly left: number | null;
+            /** @enum {string} */
+            readonly state: "in_stock" | "low" | "sold_out";
+        };
+        readonly SuggestionList: {
+            readonly items: readonly string[];
         };
         readonly Target: {
             /**
@@ -2372,6 +3209,1510 @@ export interface operations {
             };
         };
     };
+    readonly list_brands: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description `next_cursor` of the page before; opaque. */
+                readonly cursor?: string | null;
+                /** @description How many items at most. */
+                readonly limit?: number;
+            };
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description OK */
+            readonly 200: {
+                headers: {
+                    /** @description Names this request in the logs. */
+                    readonly "X-Request-Id"?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["BrandPage"];
+                };
+            };
+            /** @description `validation_failed` */
+            readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `internal_error` */
+            readonly 500: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `postgres_unavailable`, `busy` */
+            readonly 503: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    readonly post_brand: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: {
+                /** @description The same key with the same body gives the same answer, for at least 24 hours. */
+                readonly "Idempotency-Key"?: string;
+            };
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                /**
+                 * @example {
+                 *       "name": "回力"
+                 *     }
+                 */
+                readonly "application/json": components["schemas"]["NewBrand"];
+            };
+        };
+        readonly responses: {
+            /** @description Created */
+            readonly 201: {
+                headers: {
+                    /** @description `true` when this is the stored answer to the same request. */
+                    readonly "Idempotency-Hit"?: string;
+                    /** @description Names this request in the logs. */
+                    readonly "X-Request-Id"?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ManagedBrandAnswer"];
+                };
+            };
+            /** @description `malformed` */
+            readonly 400: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `unauthenticated` */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `not_your_merchant`, `forbidden` */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `name_taken`, `idempotency_key_reused`, `idempotency_in_progress` */
+            readonly 409: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `body_too_large` */
+            readonly 413: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `unsupported_media_type` */
+            readonly 415: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `too_many`, `validation_failed` */
+            readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `internal_error` */
+            readonly 500: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `postgres_unavailable`, `busy` */
+            readonly 503: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    readonly get_brand: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly brand_id: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description OK */
+            readonly 200: {
+                headers: {
+                    /** @description Names this request in the logs. */
+                    readonly "X-Request-Id"?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ManagedBrandAnswer"];
+                };
+            };
+            /** @description `unauthenticated` */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `forbidden` */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `brand_not_found` */
+            readonly 404: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `internal_error` */
+            readonly 500: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `postgres_unavailable`, `busy` */
+            readonly 503: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    readonly put_brand: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: {
+                /** @description The same key with the same body gives the same answer, for at least 24 hours. */
+                readonly "Idempotency-Key"?: string;
+            };
+            readonly path: {
+                readonly brand_id: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                /**
+                 * @example {
+                 *       "name": "回力",
+                 *       "version": 1
+                 *     }
+                 */
+                readonly "application/json": components["schemas"]["EditedBrand"];
+            };
+        };
+        readonly responses: {
+            /** @description OK */
+            readonly 200: {
+                headers: {
+                    /** @description `true` when this is the stored answer to the same request. */
+                    readonly "Idempotency-Hit"?: string;
+                    /** @description Names this request in the logs. */
+                    readonly "X-Request-Id"?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ManagedBrandAnswer"];
+                };
+            };
+            /** @description `malformed` */
+            readonly 400: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `unauthenticated` */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `not_your_merchant`, `forbidden` */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `brand_not_found` */
+            readonly 404: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `name_taken`, `edit_conflict`, `idempotency_key_reused`, `idempotency_in_progress` */
+            readonly 409: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `body_too_large` */
+            readonly 413: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `unsupported_media_type` */
+            readonly 415: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `validation_failed` */
+            readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `internal_error` */
+            readonly 500: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `postgres_unavailable`, `busy` */
+            readonly 503: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    readonly delete_brand: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: {
+                /** @description The same key with the same body gives the same answer, for at least 24 hours. */
+                readonly "Idempotency-Key"?: string;
+            };
+            readonly path: {
+                readonly brand_id: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description OK */
+            readonly 200: {
+                headers: {
+                    /** @description `true` when this is the stored answer to the same request. */
+                    readonly "Idempotency-Hit"?: string;
+                    /** @description Names this request in the logs. */
+                    readonly "X-Request-Id"?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["DeletedAnswer"];
+                };
+            };
+            /** @description `unauthenticated` */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `not_your_merchant`, `forbidden` */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `brand_not_found` */
+            readonly 404: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `brand_in_use`, `idempotency_key_reused`, `idempotency_in_progress` */
+            readonly 409: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `validation_failed` */
+            readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `internal_error` */
+            readonly 500: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `postgres_unavailable`, `busy` */
+            readonly 503: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    readonly list_managed_products: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description `next_cursor` of the page before; opaque. */
+                readonly cursor?: string | null;
+                /** @description How many items at most. */
+                readonly limit?: number;
+                readonly merchant_id?: string | null;
+                readonly state?: "draft" | "on_sale" | "off_sale" | "deleted" | null;
+            };
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description OK */
+            readonly 200: {
+                headers: {
+                    /** @description Names this request in the logs. */
+                    readonly "X-Request-Id"?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ProductPage"];
+                };
+            };
+            /** @description `unauthenticated` */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `not_your_merchant`, `forbidden` */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `validation_failed` */
+            readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `internal_error` */
+            readonly 500: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `postgres_unavailable`, `busy` */
+            readonly 503: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    readonly post_product: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: {
+                /** @description The same key with the same body gives the same answer, for at least 24 hours. */
+                readonly "Idempotency-Key"?: string;
+            };
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                /**
+                 * @example {
+                 *       "description": "<p>100 % 桑蚕丝</p>",
+                 *       "name": "真丝连衣裙",
+                 *       "skus": [
+                 *         {
+                 *           "price_minor": 39900,
+                 *           "spec": [
+                 *             "红",
+                 *             "M"
+                 *           ],
+                 *           "stock": 20,
+                 *           "weight_grams": 350
+                 *         },
+                 *         {
+                 *           "limit_per_person": 2,
+                 *           "price_minor": 39900,
+                 *           "spec": [
+                 *             "红",
+                 *             "L"
+                 *           ],
+                 *           "stock": 15,
+                 *           "weight_grams": 360
+                 *         }
+                 *       ],
+                 *       "spec_names": [
+                 *         "颜色",
+                 *         "尺码"
+                 *       ],
+                 *       "state": "on_sale",
+                 *       "subtitle": "春夏新款",
+                 *       "tags": [
+                 *         "新品"
+                 *       ]
+                 *     }
+                 */
+                readonly "application/json": components["schemas"]["NewListedProduct"];
+            };
+        };
+        readonly responses: {
+            /** @description Created */
+            readonly 201: {
+                headers: {
+                    /** @description `true` when this is the stored answer to the same request. */
+                    readonly "Idempotency-Hit"?: string;
+                    /** @description Names this request in the logs. */
+                    readonly "X-Request-Id"?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ProductAnswer"];
+                };
+            };
+            /** @description `malformed` */
+            readonly 400: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `unauthenticated` */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `not_your_merchant`, `forbidden` */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `code_taken`, `idempotency_key_reused`, `idempotency_in_progress` */
+            readonly 409: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `body_too_large` */
+            readonly 413: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `unsupported_media_type` */
+            readonly 415: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `spec_taken`, `amount_not_positive`, `too_many_levels`, `validation_failed` */
+            readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `internal_error` */
+            readonly 500: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `postgres_unavailable`, `busy` */
+            readonly 503: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    readonly get_managed_product: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly product_id: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description OK */
+            readonly 200: {
+                headers: {
+                    /** @description Names this request in the logs. */
+                    readonly "X-Request-Id"?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ProductAnswer"];
+                };
+            };
+            /** @description `unauthenticated` */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `not_your_merchant`, `forbidden` */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `product_not_found` */
+            readonly 404: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `internal_error` */
+            readonly 500: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `postgres_unavailable`, `busy` */
+            readonly 503: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    readonly put_product: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: {
+                /** @description The same key with the same body gives the same answer, for at least 24 hours. */
+                readonly "Idempotency-Key"?: string;
+            };
+            readonly path: {
+                readonly product_id: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                /**
+                 * @example {
+                 *       "description": "<p>100 % 桑蚕丝</p>",
+                 *       "name": "真丝连衣裙",
+                 *       "skus": [
+                 *         {
+                 *           "price_minor": 39900,
+                 *           "spec": [
+                 *             "红",
+                 *             "M"
+                 *           ],
+                 *           "stock": 20,
+                 *           "weight_grams": 350
+                 *         },
+                 *         {
+                 *           "limit_per_person": 2,
+                 *           "price_minor": 39900,
+                 *           "spec": [
+                 *             "红",
+                 *             "L"
+                 *           ],
+                 *           "stock": 15,
+                 *           "weight_grams": 360
+                 *         }
+                 *       ],
+                 *       "spec_names": [
+                 *         "颜色",
+                 *         "尺码"
+                 *       ],
+                 *       "subtitle": "春夏新款",
+                 *       "tags": [
+                 *         "新品"
+                 *       ],
+                 *       "version": 1
+                 *     }
+                 */
+                readonly "application/json": components["schemas"]["EditedProduct"];
+            };
+        };
+        readonly responses: {
+            /** @description OK */
+            readonly 200: {
+                headers: {
+                    /** @description `true` when this is the stored answer to the same request. */
+                    readonly "Idempotency-Hit"?: string;
+                    /** @description Names this request in the logs. */
+                    readonly "X-Request-Id"?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ProductAnswer"];
+                };
+            };
+            /** @description `malformed` */
+            readonly 400: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `unauthenticated` */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `not_your_merchant`, `forbidden` */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `product_not_found` */
+            readonly 404: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `edit_conflict`, `product_deleted`, `code_taken`, `idempotency_key_reused`, `idempotency_in_progress` */
+            readonly 409: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `body_too_large` */
+            readonly 413: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `unsupported_media_type` */
+            readonly 415: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `spec_taken`, `amount_not_positive`, `too_many_levels`, `validation_failed` */
+            readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `internal_error` */
+            readonly 500: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `postgres_unavailable`, `busy` */
+            readonly 503: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    readonly put_product_state: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: {
+                /** @description The same key with the same body gives the same answer, for at least 24 hours. */
+                readonly "Idempotency-Key"?: string;
+            };
+            readonly path: {
+                readonly product_id: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                /**
+                 * @example {
+                 *       "state": "on_sale"
+                 *     }
+                 */
+                readonly "application/json": components["schemas"]["NewState"];
+            };
+        };
+        readonly responses: {
+            /** @description OK */
+            readonly 200: {
+                headers: {
+                    /** @description `true` when this is the stored answer to the same request. */
+                    readonly "Idempotency-Hit"?: string;
+                    /** @description Names this request in the logs. */
+                    readonly "X-Request-Id"?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ProductAnswer"];
+                };
+            };
+            /** @description `malformed` */
+            readonly 400: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `unauthenticated` */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `not_your_merchant`, `forbidden` */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `product_not_found` */
+            readonly 404: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `product_deleted`, `edit_conflict`, `idempotency_key_reused`, `idempotency_in_progress` */
+            readonly 409: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `body_too_large` */
+            readonly 413: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `unsupported_media_type` */
+            readonly 415: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `validation_failed` */
+            readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `internal_error` */
+            readonly 500: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `postgres_unavailable`, `busy` */
+            readonly 503: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    readonly list_categories: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description OK */
+            readonly 200: {
+                headers: {
+                    /** @description Names this request in the logs. */
+                    readonly "X-Request-Id"?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["CategoryNodeList"];
+                };
+            };
+            /** @description `internal_error` */
+            readonly 500: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `postgres_unavailable`, `busy` */
+            readonly 503: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    readonly post_category: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: {
+                /** @description The same key with the same body gives the same answer, for at least 24 hours. */
+                readonly "Idempotency-Key"?: string;
+            };
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                /**
+                 * @example {
+                 *       "name": "连衣裙",
+                 *       "parent_id": null,
+                 *       "position": 1,
+                 *       "rates_bps": [
+                 *         1200,
+                 *         300
+                 *       ]
+                 *     }
+                 */
+                readonly "application/json": components["schemas"]["NewCategory"];
+            };
+        };
+        readonly responses: {
+            /** @description Created */
+            readonly 201: {
+                headers: {
+                    /** @description `true` when this is the stored answer to the same request. */
+                    readonly "Idempotency-Hit"?: string;
+                    /** @description Names this request in the logs. */
+                    readonly "X-Request-Id"?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["CategoryAnswer"];
+                };
+            };
+            /** @description `malformed` */
+            readonly 400: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `unauthenticated` */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `not_your_merchant`, `forbidden` */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `category_not_found` */
+            readonly 404: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `name_taken`, `idempotency_key_reused`, `idempotency_in_progress` */
+            readonly 409: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `body_too_large` */
+            readonly 413: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `unsupported_media_type` */
+            readonly 415: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `category_too_deep`, `too_many_levels`, `too_many`, `validation_failed` */
+            readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `internal_error` */
+            readonly 500: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `postgres_unavailable`, `busy` */
+            readonly 503: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    readonly get_category: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly category_id: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description OK */
+            readonly 200: {
+                headers: {
+                    /** @description Names this request in the logs. */
+                    readonly "X-Request-Id"?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["CategoryAnswer"];
+                };
+            };
+            /** @description `unauthenticated` */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `forbidden` */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `category_not_found` */
+            readonly 404: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `internal_error` */
+            readonly 500: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `postgres_unavailable`, `busy` */
+            readonly 503: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    readonly put_category: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: {
+                /** @description The same key with the same body gives the same answer, for at least 24 hours. */
+                readonly "Idempotency-Key"?: string;
+            };
+            readonly path: {
+                readonly category_id: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                /**
+                 * @example {
+                 *       "name": "连衣裙",
+                 *       "parent_id": null,
+                 *       "position": 2,
+                 *       "rates_bps": null,
+                 *       "version": 1
+                 *     }
+                 */
+                readonly "application/json": components["schemas"]["EditedCategory"];
+            };
+        };
+        readonly responses: {
+            /** @description OK */
+            readonly 200: {
+                headers: {
+                    /** @description `true` when this is the stored answer to the same request. */
+                    readonly "Idempotency-Hit"?: string;
+                    /** @description Names this request in the logs. */
+                    readonly "X-Request-Id"?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["CategoryAnswer"];
+                };
+            };
+            /** @description `malformed` */
+            readonly 400: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `unauthenticated` */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `not_your_merchant`, `forbidden` */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `category_not_found` */
+            readonly 404: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `name_taken`, `category_cycle`, `edit_conflict`, `idempotency_key_reused`, `idempotency_in_progress` */
+            readonly 409: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `body_too_large` */
+            readonly 413: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `unsupported_media_type` */
+            readonly 415: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `category_too_deep`, `too_many_levels`, `validation_failed` */
+            readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `internal_error` */
+            readonly 500: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `postgres_unavailable`, `busy` */
+            readonly 503: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    readonly delete_category: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: {
+                /** @description The same key with the same body gives the same answer, for at least 24 hours. */
+                readonly "Idempotency-Key"?: string;
+            };
+            readonly path: {
+                readonly category_id: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description OK */
+            readonly 200: {
+                headers: {
+                    /** @description `true` when this is the stored answer to the same request. */
+                    readonly "Idempotency-Hit"?: string;
+                    /** @description Names this request in the logs. */
+                    readonly "X-Request-Id"?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["DeletedAnswer"];
+                };
+            };
+            /** @description `unauthenticated` */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `not_your_merchant`, `forbidden` */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `category_not_found` */
+            readonly 404: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `category_in_use`, `idempotency_key_reused`, `idempotency_in_progress` */
+            readonly 409: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `validation_failed` */
+            readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `internal_error` */
+            readonly 500: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `postgres_unavailable`, `busy` */
+            readonly 503: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
     readonly post_hold: {
         readonly parameters: {
             readonly query?: never;
@@ -2671,6 +5012,46 @@ export interface operations {
                         /** @enum {string} */
                         readonly status: "ok" | "degraded" | "down";
                     };
+                };
+            };
+        };
+    };
+    readonly get_home: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description OK */
+            readonly 200: {
+                headers: {
+                    /** @description Names this request in the logs. */
+                    readonly "X-Request-Id"?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["HomeAnswer"];
+                };
+            };
+            /** @description `internal_error` */
+            readonly 500: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `postgres_unavailable`, `busy` */
+            readonly 503: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
         };
@@ -5196,6 +7577,510 @@ export interface operations {
             };
         };
     };
+    readonly post_media: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: {
+                /** @description The same key with the same body gives the same answer, for at least 24 hours. */
+                readonly "Idempotency-Key"?: string;
+            };
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "multipart/form-data": {
+                    /** Format: binary */
+                    readonly file: string;
+                };
+            };
+        };
+        readonly responses: {
+            /** @description Created */
+            readonly 201: {
+                headers: {
+                    /** @description `true` when this is the stored answer to the same request. */
+                    readonly "Idempotency-Hit"?: string;
+                    /** @description Names this request in the logs. */
+                    readonly "X-Request-Id"?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["MediaAnswer"];
+                };
+            };
+            /** @description `malformed` */
+            readonly 400: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `unauthenticated` */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `forbidden` */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `idempotency_key_reused`, `idempotency_in_progress` */
+            readonly 409: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `media_too_large`, `upload_too_large` */
+            readonly 413: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `unsupported_media_type` */
+            readonly 415: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `media_unreadable`, `validation_failed` */
+            readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `internal_error` */
+            readonly 500: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `media_unavailable`, `postgres_unavailable`, `busy` */
+            readonly 503: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    readonly get_media: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly name: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description OK */
+            readonly 200: {
+                headers: {
+                    /** @description Names this request in the logs. */
+                    readonly "X-Request-Id"?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["MediaAnswer"];
+                };
+            };
+            /** @description `unauthenticated` */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `forbidden` */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `media_not_found` */
+            readonly 404: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `internal_error` */
+            readonly 500: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `postgres_unavailable`, `busy` */
+            readonly 503: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    readonly list_merchants: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description `next_cursor` of the page before; opaque. */
+                readonly cursor?: string | null;
+                /** @description How many items at most. */
+                readonly limit?: number;
+            };
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description OK */
+            readonly 200: {
+                headers: {
+                    /** @description Names this request in the logs. */
+                    readonly "X-Request-Id"?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["MerchantPage"];
+                };
+            };
+            /** @description `unauthenticated` */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `forbidden` */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `validation_failed` */
+            readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `internal_error` */
+            readonly 500: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `postgres_unavailable`, `busy` */
+            readonly 503: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    readonly post_merchant: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: {
+                /** @description The same key with the same body gives the same answer, for at least 24 hours. */
+                readonly "Idempotency-Key"?: string;
+            };
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                /**
+                 * @example {
+                 *       "id": "tea-house",
+                 *       "name": "茶馆"
+                 *     }
+                 */
+                readonly "application/json": components["schemas"]["NewMerchant"];
+            };
+        };
+        readonly responses: {
+            /** @description Created */
+            readonly 201: {
+                headers: {
+                    /** @description `true` when this is the stored answer to the same request. */
+                    readonly "Idempotency-Hit"?: string;
+                    /** @description Names this request in the logs. */
+                    readonly "X-Request-Id"?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["MerchantAnswer"];
+                };
+            };
+            /** @description `malformed` */
+            readonly 400: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `unauthenticated` */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `forbidden` */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `merchant_taken`, `idempotency_key_reused`, `idempotency_in_progress` */
+            readonly 409: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `body_too_large` */
+            readonly 413: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `unsupported_media_type` */
+            readonly 415: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `validation_failed` */
+            readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `internal_error` */
+            readonly 500: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `postgres_unavailable`, `busy` */
+            readonly 503: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    readonly put_merchant: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: {
+                /** @description The same key with the same body gives the same answer, for at least 24 hours. */
+                readonly "Idempotency-Key"?: string;
+            };
+            readonly path: {
+                readonly merchant_id: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                /**
+                 * @example {
+                 *       "name": "茶馆",
+                 *       "status": "closed",
+                 *       "version": 1
+                 *     }
+                 */
+                readonly "application/json": components["schemas"]["EditedMerchant"];
+            };
+        };
+        readonly responses: {
+            /** @description OK */
+            readonly 200: {
+                headers: {
+                    /** @description `true` when this is the stored answer to the same request. */
+                    readonly "Idempotency-Hit"?: string;
+                    /** @description Names this request in the logs. */
+                    readonly "X-Request-Id"?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["MerchantAnswer"];
+                };
+            };
+            /** @description `malformed` */
+            readonly 400: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `unauthenticated` */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `forbidden` */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `merchant_not_found` */
+            readonly 404: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `edit_conflict`, `idempotency_key_reused`, `idempotency_in_progress` */
+            readonly 409: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `body_too_large` */
+            readonly 413: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `unsupported_media_type` */
+            readonly 415: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `validation_failed` */
+            readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `internal_error` */
+            readonly 500: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `postgres_unavailable`, `busy` */
+            readonly 503: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
     readonly get_metrics_under_base_path: {
         readonly parameters: {
             readonly query?: never;
@@ -6200,6 +9085,124 @@ export interface operations {
             };
         };
     };
+    readonly list_products: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description One or several, separated by commas. */
+                readonly brand_id?: string | null;
+                /** @description The category and everything below it. */
+                readonly category_id?: string | null;
+                /** @description `next_cursor` of the page before; opaque. */
+                readonly cursor?: string | null;
+                /** @description Count what was found by category, brand, tag. */
+                readonly facets?: "true" | "false";
+                readonly in_stock?: "true" | "false";
+                /** @description How many items at most. */
+                readonly limit?: number;
+                readonly merchant_id?: string | null;
+                readonly price_from_minor?: number | null;
+                readonly price_to_minor?: number | null;
+                readonly sort?: "relevance" | "newest" | "price" | "-price" | "sales";
+                /** @description One or several, separated by commas: all. */
+                readonly tag?: string | null;
+            };
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description OK */
+            readonly 200: {
+                headers: {
+                    /** @description Names this request in the logs. */
+                    readonly "X-Request-Id"?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["CardPage"];
+                };
+            };
+            /** @description `validation_failed` */
+            readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `internal_error` */
+            readonly 500: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `postgres_unavailable`, `busy` */
+            readonly 503: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    readonly get_product: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly product_id: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description OK */
+            readonly 200: {
+                headers: {
+                    /** @description Names this request in the logs. */
+                    readonly "X-Request-Id"?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["DetailAnswer"];
+                };
+            };
+            /** @description `product_not_found` */
+            readonly 404: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `internal_error` */
+            readonly 500: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `postgres_unavailable`, `busy` */
+            readonly 503: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
     readonly list_promoters: {
         readonly parameters: {
             readonly query?: {
@@ -7091,6 +10094,487 @@ export interface operations {
             };
         };
     };
+    readonly search_products: {
+        readonly parameters: {
+            readonly query: {
+                /** @description One or several, separated by commas. */
+                readonly brand_id?: string | null;
+                /** @description The category and everything below it. */
+                readonly category_id?: string | null;
+                /** @description `next_cursor` of the page before; opaque. */
+                readonly cursor?: string | null;
+                /** @description Count what was found by category, brand, tag. */
+                readonly facets?: "true" | "false";
+                readonly in_stock?: "true" | "false";
+                /** @description How many items at most. */
+                readonly limit?: number;
+                readonly merchant_id?: string | null;
+                readonly price_from_minor?: number | null;
+                readonly price_to_minor?: number | null;
+                /** @description What is looked for. */
+                readonly q: string;
+                readonly sort?: "relevance" | "newest" | "price" | "-price" | "sales";
+                /** @description One or several, separated by commas: all. */
+                readonly tag?: string | null;
+            };
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description OK */
+            readonly 200: {
+                headers: {
+                    /** @description Names this request in the logs. */
+                    readonly "X-Request-Id"?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["CardPage"];
+                };
+            };
+            /** @description `validation_failed` */
+            readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `internal_error` */
+            readonly 500: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `postgres_unavailable`, `busy` */
+            readonly 503: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    readonly list_shelves: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description OK */
+            readonly 200: {
+                headers: {
+                    /** @description Names this request in the logs. */
+                    readonly "X-Request-Id"?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ShelfList"];
+                };
+            };
+            /** @description `unauthenticated` */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `forbidden` */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `internal_error` */
+            readonly 500: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `postgres_unavailable`, `busy` */
+            readonly 503: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    readonly post_shelf: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: {
+                /** @description The same key with the same body gives the same answer, for at least 24 hours. */
+                readonly "Idempotency-Key"?: string;
+            };
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                /**
+                 * @example {
+                 *       "position": 1,
+                 *       "product_ids": [
+                 *         "prd_01K9ZJ0000000000000000000A"
+                 *       ],
+                 *       "shown": {
+                 *         "end": "2026-11-12T00:00:00+08:00",
+                 *         "start": "2026-11-11T00:00:00+08:00"
+                 *       },
+                 *       "title": "新品"
+                 *     }
+                 */
+                readonly "application/json": components["schemas"]["NewShelf"];
+            };
+        };
+        readonly responses: {
+            /** @description Created */
+            readonly 201: {
+                headers: {
+                    /** @description `true` when this is the stored answer to the same request. */
+                    readonly "Idempotency-Hit"?: string;
+                    /** @description Names this request in the logs. */
+                    readonly "X-Request-Id"?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ShelfAnswer"];
+                };
+            };
+            /** @description `malformed` */
+            readonly 400: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `unauthenticated` */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `not_your_merchant`, `forbidden` */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `idempotency_key_reused`, `idempotency_in_progress` */
+            readonly 409: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `body_too_large` */
+            readonly 413: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `unsupported_media_type` */
+            readonly 415: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `too_many`, `validation_failed` */
+            readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `internal_error` */
+            readonly 500: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `postgres_unavailable`, `busy` */
+            readonly 503: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    readonly put_shelf: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: {
+                /** @description The same key with the same body gives the same answer, for at least 24 hours. */
+                readonly "Idempotency-Key"?: string;
+            };
+            readonly path: {
+                readonly shelf_id: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                /**
+                 * @example {
+                 *       "position": 1,
+                 *       "product_ids": [
+                 *         "prd_01K9ZJ0000000000000000000A"
+                 *       ],
+                 *       "shown": {
+                 *         "end": "2026-11-12T00:00:00+08:00",
+                 *         "start": "2026-11-11T00:00:00+08:00"
+                 *       },
+                 *       "title": "新品",
+                 *       "version": 1
+                 *     }
+                 */
+                readonly "application/json": components["schemas"]["EditedShelf"];
+            };
+        };
+        readonly responses: {
+            /** @description OK */
+            readonly 200: {
+                headers: {
+                    /** @description `true` when this is the stored answer to the same request. */
+                    readonly "Idempotency-Hit"?: string;
+                    /** @description Names this request in the logs. */
+                    readonly "X-Request-Id"?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ShelfAnswer"];
+                };
+            };
+            /** @description `malformed` */
+            readonly 400: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `unauthenticated` */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `not_your_merchant`, `forbidden` */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `shelf_not_found` */
+            readonly 404: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `edit_conflict`, `idempotency_key_reused`, `idempotency_in_progress` */
+            readonly 409: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `body_too_large` */
+            readonly 413: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `unsupported_media_type` */
+            readonly 415: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `validation_failed` */
+            readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `internal_error` */
+            readonly 500: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `postgres_unavailable`, `busy` */
+            readonly 503: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    readonly delete_shelf: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: {
+                /** @description The same key with the same body gives the same answer, for at least 24 hours. */
+                readonly "Idempotency-Key"?: string;
+            };
+            readonly path: {
+                readonly shelf_id: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description OK */
+            readonly 200: {
+                headers: {
+                    /** @description `true` when this is the stored answer to the same request. */
+                    readonly "Idempotency-Hit"?: string;
+                    /** @description Names this request in the logs. */
+                    readonly "X-Request-Id"?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["DeletedAnswer"];
+                };
+            };
+            /** @description `unauthenticated` */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `not_your_merchant`, `forbidden` */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `shelf_not_found` */
+            readonly 404: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `idempotency_key_reused`, `idempotency_in_progress` */
+            readonly 409: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `validation_failed` */
+            readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `internal_error` */
+            readonly 500: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `postgres_unavailable`, `busy` */
+            readonly 503: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
     readonly list_shoppers: {
         readonly parameters: {
             readonly query?: {
@@ -7353,6 +10837,218 @@ export interface operations {
                 };
             };
             /** @description `keys_missing`, `postgres_unavailable`, `busy` */
+            readonly 503: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    readonly list_stock_corrections: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description `next_cursor` of the page before; opaque. */
+                readonly cursor?: string | null;
+                /** @description How many items at most. */
+                readonly limit?: number;
+            };
+            readonly header?: never;
+            readonly path: {
+                readonly sku_id: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description OK */
+            readonly 200: {
+                headers: {
+                    /** @description Names this request in the logs. */
+                    readonly "X-Request-Id"?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["CorrectionPage"];
+                };
+            };
+            /** @description `unauthenticated` */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `not_your_merchant`, `forbidden` */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `sku_not_found` */
+            readonly 404: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `validation_failed` */
+            readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `internal_error` */
+            readonly 500: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `postgres_unavailable`, `busy` */
+            readonly 503: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    readonly post_stock_correction: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: {
+                /** @description The same key with the same body gives the same answer, for at least 24 hours. */
+                readonly "Idempotency-Key"?: string;
+            };
+            readonly path: {
+                readonly sku_id: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                /**
+                 * @example {
+                 *       "change": 50,
+                 *       "reason": "delivery of 2 March"
+                 *     }
+                 */
+                readonly "application/json": components["schemas"]["NewCorrection"];
+            };
+        };
+        readonly responses: {
+            /** @description Created */
+            readonly 201: {
+                headers: {
+                    /** @description `true` when this is the stored answer to the same request. */
+                    readonly "Idempotency-Hit"?: string;
+                    /** @description Names this request in the logs. */
+                    readonly "X-Request-Id"?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["CorrectionAnswer"];
+                };
+            };
+            /** @description `malformed` */
+            readonly 400: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `unauthenticated` */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `not_your_merchant`, `forbidden` */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `sku_not_found` */
+            readonly 404: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `out_of_stock`, `idempotency_key_reused`, `idempotency_in_progress` */
+            readonly 409: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `body_too_large` */
+            readonly 413: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `unsupported_media_type` */
+            readonly 415: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `validation_failed` */
+            readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `internal_error` */
+            readonly 500: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `postgres_unavailable`, `busy` */
             readonly 503: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -7696,6 +11392,136 @@ export interface operations {
                 };
             };
             /** @description `last_admin`, `idempotency_key_reused`, `idempotency_in_progress` */
+            readonly 409: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `body_too_large` */
+            readonly 413: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `unsupported_media_type` */
+            readonly 415: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `validation_failed` */
+            readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `internal_error` */
+            readonly 500: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `postgres_unavailable`, `busy` */
+            readonly 503: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    readonly put_staff_merchants: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: {
+                /** @description The same key with the same body gives the same answer, for at least 24 hours. */
+                readonly "Idempotency-Key"?: string;
+            };
+            readonly path: {
+                readonly staff_id: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                /**
+                 * @example {
+                 *       "merchant_ids": [
+                 *         "tea-house"
+                 *       ]
+                 *     }
+                 */
+                readonly "application/json": components["schemas"]["StaffMerchants"];
+            };
+        };
+        readonly responses: {
+            /** @description OK */
+            readonly 200: {
+                headers: {
+                    /** @description `true` when this is the stored answer to the same request. */
+                    readonly "Idempotency-Hit"?: string;
+                    /** @description Names this request in the logs. */
+                    readonly "X-Request-Id"?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["StaffMerchantsAnswer"];
+                };
+            };
+            /** @description `malformed` */
+            readonly 400: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `unauthenticated` */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `forbidden` */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `merchant_not_found` */
+            readonly 404: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `idempotency_key_reused`, `idempotency_in_progress` */
             readonly 409: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -8357,6 +12183,58 @@ export interface operations {
                 };
             };
             /** @description `keys_missing`, `postgres_unavailable`, `busy` */
+            readonly 503: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    readonly suggest: {
+        readonly parameters: {
+            readonly query: {
+                /** @description What was typed so far. */
+                readonly q: string;
+            };
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description OK */
+            readonly 200: {
+                headers: {
+                    /** @description Names this request in the logs. */
+                    readonly "X-Request-Id"?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["SuggestionList"];
+                };
+            };
+            /** @description `validation_failed` */
+            readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `internal_error` */
+            readonly 500: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `postgres_unavailable`, `busy` */
             readonly 503: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -9634,6 +13512,75 @@ export interface operations {
                         /** @enum {string} */
                         readonly status: "ok" | "degraded" | "down";
                     };
+                };
+            };
+        };
+    };
+    readonly get_file: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: {
+                readonly Range?: string;
+            };
+            readonly path: {
+                readonly name: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description The file. */
+            readonly 200: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "image/webp": unknown;
+                    readonly "video/mp4": unknown;
+                };
+            };
+            /** @description The range asked for. */
+            readonly 206: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "image/webp": unknown;
+                    readonly "video/mp4": unknown;
+                };
+            };
+            /** @description The caller has it. */
+            readonly 304: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description `media_not_found` */
+            readonly 404: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `range_not_satisfiable` */
+            readonly 416: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `media_unavailable` */
+            readonly 503: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
         };

@@ -181,6 +181,14 @@ def list_corrections(tx: Transaction, *, sku_id: str, limit: int, cursor: str | 
     return Page(found[:limit], encode_cursor(found[limit - 1].id) if more else None)
 
 
+def get_merchant_of_sku(tx: Transaction, *, sku_id: str) -> str:
+    """Return the id of the merchant who sells a SKU. Raises SkuNotFound."""
+    place = store.find_sku_place(tx, sku_id=sku_id)
+    if place is None:
+        raise SkuNotFound
+    return str(place.merchant_id)
+
+
 def find_reservation(tx: Transaction, *, order_id: str) -> Reservation | None:
     """Return what an order holds or held."""
     return store.find_reservation(tx, order_id=order_id)
