@@ -1,6 +1,6 @@
 """The catalogue as staff manage it: merchants, categories, brands, products, stock, shelves."""
 
-from typing import Any
+from typing import Any, BinaryIO
 
 import marshmallow as ma
 
@@ -484,6 +484,41 @@ def put_product_state(call: Call, product_id: str, body: dict[str, Any]) -> dict
         now=call.now,
     )
     return _changed(call, render_product(call, product))
+
+
+# Sheets
+
+
+class ImportQuery(Shape):
+    merchant_id = f.Text(load_default=catalog.MAIN_MERCHANT, high=32)
+    dry_run = f.Choice("true", "false", load_default="false")
+
+
+class ImportAnswer(Answer):
+    created = ma.fields.Integer(required=True)
+    changed = ma.fields.Integer(required=True)
+    skus = ma.fields.Integer(required=True)
+    is_dry_run = ma.fields.Boolean(required=True)
+
+
+@routes.call(
+    "POST", "/catalog/import", who=CONTENT, query=ImportQuery, answer=ImportAnswer, status=201,
+    upload_bytes=catalog.MAX_SHEET_BYTES, refusals=["422 sheet_unreadable", "403 not_your_merchant"],
+)  # fmt: skip
+def post_import(call: Call, query: dict[str, Any], upload: BinaryIO) -> dict[str, Any]:
+    """Bring a merchant's catalogue in line with a CSV file: all of it or nothing."""
+    _check_merchant(call, query["merchant_id"])
+    is_dry_run = query["dry_run"] == "true"
+    done = catalog.import_catalogue(
+        call.tx,
+        merchant_id=query["merchant_id"],
+        content=upload,
+        made_by=call.caller.id,
+        dry_run=is_dry_run,
+        now=call.now,
+    )
+    answer = {"created": done.created, "changed": done.changed, "skus": done.skus, "is_dry_run": is_dry_run}
+    return _changed(call, answer)
 
 
 # Stock

@@ -24,6 +24,8 @@ BEAT = {
     "graph.heal": (5.0, REACTIONS),
     "commission.release_due": (5.0, MAINTENANCE),
     "ledger.seal": (5.0, MAINTENANCE),
+    "catalog.refresh": (60.0, MAINTENANCE),
+    "catalog.clear_media": (3600.0, MAINTENANCE),
     "identity.purge_answers": (600.0, MAINTENANCE),
 }
 

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from tuike import commission, identity, reactions, team, wallet
+from tuike import catalog, commission, identity, reactions, team, wallet
 from tuike.db import outbox
 from tuike.shared import clock
 from workers.celery_app import app as celery
@@ -55,3 +55,18 @@ def purge_answers() -> int:
     now = clock.read_clock()
     with open_app().db.transaction() as tx:
         return identity.purge_answers(tx, now=now) + identity.purge_sessions(tx, now=now)
+
+
+@celery.task(name="catalog.refresh")
+def refresh_catalog() -> int:
+    """Make suggestions anew from what is on sale, and forget the changes that every cache has seen."""
+    with open_app().db.transaction() as tx:
+        catalog.purge_changes(tx, now=clock.read_clock())
+        return catalog.refresh_suggestions(tx)
+
+
+@celery.task(name="catalog.clear_media")
+def clear_media() -> int:
+    """Delete the pictures and videos that nothing has used for a day."""
+    app = open_app()
+    return catalog.clear_media(app.db, catalog.open_storage(app.config), now=clock.read_clock())

@@ -349,7 +349,20 @@ def test_answers_are_as_described(operator: Caller) -> None:
         for method in item
         if path.startswith("/api/v1/") and method != "parameters" and item[method]["tags"][0] in _TAGS
     }
-    assert described - checked == {"POST media"}
+    assert described - checked == {"POST media", "POST catalog/import"}
+
+
+def test_a_sheet_is_imported_whole_or_not_at_all(operator: Caller, error_of: Any) -> None:
+    good = "product_code,name,sku_code,price_minor,stock,state\nP1,衬衫,S1,100,5,on_sale\n"
+    for dry, count in (("true", 0), ("false", 1)):
+        answer = post_file(operator, f"catalog/import?dry_run={dry}", good.encode(), name="c.csv")
+        assert answer.status_code == 201, answer.text
+        assert answer.get_json() == {"created": 1, "changed": 0, "skus": 1, "is_dry_run": dry == "true"}
+        assert len(operator.read("catalog/products")["items"]) == count
+    bad = good + "P2,衬衫,S2,0,5,on_sale\n"
+    answer = post_file(operator, "catalog/import", bad.encode(), name="c.csv")
+    assert error_of(answer) == (422, "sheet_unreadable", ["3.price_minor"])
+    assert len(operator.read("catalog/products")["items"]) == 1
 
 
 # Stock and merchants

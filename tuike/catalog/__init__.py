@@ -119,6 +119,11 @@ from tuike.catalog.service.products import (
     save_products,
     set_product_state,
 )
+from tuike.catalog.service.sheets import (
+    Imported,
+    export_catalogue,
+    import_catalogue,
+)
 from tuike.catalog.service.stock import (
     STOCK_CHANGED,
     correct_stock,
@@ -156,6 +161,10 @@ from tuike.catalog.service.tree import (
     list_staff_merchants,
     read_tree,
 )
+from tuike.catalog.sheets import (
+    MAX_SHEET_BYTES,
+    SheetUnreadable,
+)
 
 __all__ = [
     "FIRST_STOCK",
@@ -166,6 +175,7 @@ __all__ = [
     "MAIN_MERCHANT",
     "MAX_CHANGES",
     "MAX_PICTURE_BYTES",
+    "MAX_SHEET_BYTES",
     "MAX_STOCK",
     "MAX_VIDEO_BYTES",
     "RENAMED",
@@ -187,6 +197,7 @@ __all__ = [
     "Filters",
     "Found",
     "HomeShelf",
+    "Imported",
     "LimitExceeded",
     "LocalStorage",
     "Media",
@@ -219,6 +230,7 @@ __all__ = [
     "ReturnExceedsTaken",
     "ReturnIdTaken",
     "SearchOrder",
+    "SheetUnreadable",
     "Shelf",
     "ShelfDraft",
     "ShelfNotFound",
@@ -250,6 +262,7 @@ __all__ = [
     "edit_product",
     "edit_shelf",
     "expire_reservations",
+    "export_catalogue",
     "find_rates",
     "find_reservation",
     "follow_name",
@@ -261,6 +274,7 @@ __all__ = [
     "get_merchant_of_sku",
     "get_product",
     "get_shelf",
+    "import_catalogue",
     "list_brands",
     "list_cards",
     "list_corrections",

@@ -6,6 +6,7 @@ import click
 import psycopg
 from sqlalchemy.exc import SQLAlchemyError
 
+from tuike.cli.catalog import catalog
 from tuike.cli.commission import commission
 from tuike.cli.db import db
 from tuike.cli.demo import demo
@@ -42,7 +43,7 @@ def cli() -> None:
     """Promoters for a social shop: relations in a graph, money in a ledger, both provably in step."""
 
 
-for command in (up, demo, key, staff, commission, graph, ledger, risk, db):
+for command in (up, demo, key, staff, commission, graph, ledger, risk, db, catalog):
     cli.add_command(command)
 
 
