@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from flask import Flask
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from api import (
     agreements,
@@ -74,6 +75,8 @@ def create_app(app: App, *, logins: identity.Logins | None = None) -> Flask:
     watch_requests(flask, telemetry)
     flask.extensions["tuike-openapi"] = describe(flask, CAPABILITIES)
     register_error_handlers(flask)
+    if config.trusted_proxies:
+        flask.wsgi_app = ProxyFix(flask.wsgi_app, x_for=config.trusted_proxies, x_proto=0)  # type: ignore[method-assign]
     flask.register_blueprint(system)
     flask.register_blueprint(links.short_links)
     flask.register_blueprint(media.files)

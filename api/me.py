@@ -3,6 +3,7 @@
 from typing import Any
 
 import marshmallow as ma
+from flask import request
 
 from api import fields as f
 from api.answers import instant
@@ -38,7 +39,11 @@ class ProfileAnswer(Answer):
     nickname = ma.fields.String(required=True)
     avatar_url = ma.fields.String(required=True, allow_none=True)
     locale = ma.fields.String(required=True)
-    phone = ma.fields.String(required=True, allow_none=True, metadata={"description": "In full: it is one's own."})
+    phone = ma.fields.String(
+        required=True,
+        allow_none=True,
+        metadata={"description": "In full from GET; masked in answers to changes."},
+    )
     logins = ma.fields.List(ma.fields.String(), required=True)
     promoter_id = ma.fields.String(required=True, allow_none=True)
     created_at = ma.fields.DateTime(required=True)
@@ -106,13 +111,17 @@ class ErasureAnswer(Answer):
 
 
 def render_profile(call: Call, shopper: identity.Shopper) -> dict[str, Any]:
-    """Return a shopper as the shopper alone may see it."""
+    """Return a shopper as the shopper alone may see it.
+
+    The answer to a change may be kept for its Idempotency-Key, so it has the phone number masked.
+    """
+    show = identity.reveal_phone if request.method == "GET" else identity.show_phone
     return {
         "id": shopper.id,
         "nickname": shopper.nickname,
         "avatar_url": shopper.avatar_url,
         "locale": shopper.locale,
-        "phone": identity.reveal_phone(call.vault, shopper),
+        "phone": show(call.vault, shopper),
         "logins": [kind.value for kind in shopper.logins],
         "promoter_id": people.find_promoter_id(call.tx, user_id=shopper.id),
         "created_at": instant(shopper.created_at),

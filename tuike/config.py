@@ -39,6 +39,7 @@ class Config:
     alipay_public_key: str = field(default="", repr=False)
     alipay_app_certificate: str = field(default="", repr=False)
     alipay_root_certificate: str = field(default="", repr=False)
+    trusted_proxies: int = 0
     token_keys: str = field(default="", repr=False)
     data_keys: str = field(default="", repr=False)
     digest_key: str = field(default="", repr=False)
@@ -85,6 +86,7 @@ VARIABLES = {
     "TUIKE_ALIPAY_PUBLIC_KEY": "alipay_public_key",
     "TUIKE_ALIPAY_APP_CERTIFICATE": "alipay_app_certificate",
     "TUIKE_ALIPAY_ROOT_CERTIFICATE": "alipay_root_certificate",
+    "TUIKE_TRUSTED_PROXIES": "trusted_proxies",
     "TUIKE_TOKEN_KEYS": "token_keys",
     "TUIKE_DATA_KEYS": "data_keys",
     "TUIKE_DIGEST_KEY": "digest_key",

@@ -81,11 +81,13 @@ def erase_person(tx: Transaction, *, user_id: str, now: datetime) -> ErasureResu
     """
     identity.lock_shopper(tx, shopper_id=user_id)
     promoter = store.find_promoter(tx, user_id=user_id)
+    # What waits to be booked is counted before balances are read: what a worker finishes in between shows there.
+    unsettled_count = 0 if promoter is None else store.count_unsettled(tx, promoter_id=promoter.id)
     obstacles = rules.find_obstacles(
         [] if promoter is None else store.lock_balances(tx, promoter_id=promoter.id),
         open_orders_count=store.count_open_orders(tx, user_id=user_id),
         open_withdrawals_count=0 if promoter is None else store.count_open_withdrawals(tx, promoter_id=promoter.id),
-        unsettled_count=0 if promoter is None else store.count_unsettled(tx, promoter_id=promoter.id),
+        unsettled_count=unsettled_count,
     )
     if obstacles:
         raise ErasureBlocked(obstacles)

@@ -2575,7 +2575,7 @@ export interface components {
             readonly locale: string;
             readonly logins: readonly string[];
             readonly nickname: string;
-            /** @description In full: it is one's own. */
+            /** @description In full from GET; masked in answers to changes. */
             readonly phone: string | null;
             readonly promoter_id: string | null;
         };

@@ -135,10 +135,10 @@ def check_caller(tx: Transaction, *, caller: Caller, agreements: Collection[Agre
         return
     assert caller.session_id is not None
     found = store.find_standing(tx, shopper_id=caller.id, session_id=caller.session_id, kinds=list(agreements))
+    if found is not None and found.status == ShopperStatus.BANNED:
+        raise AccountBanned
     if found is None or found.ended_at is not None or found.generation != caller.generation:
         raise Unauthenticated
-    if found.status != ShopperStatus.ACTIVE:
-        raise AccountBanned
     if found.missing:
         pairs = (line.split(" ") for line in found.missing)
         raise AgreementNeeded({kind: int(version) for kind, version in pairs})
