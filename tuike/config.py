@@ -14,6 +14,8 @@ class Config:
     neo4j_user: str = "neo4j"
     neo4j_password: str = field(default="", repr=False)
     neo4j_database: str = "neo4j"
+    neo4j_reader: str = ""
+    neo4j_reader_password: str = field(default="", repr=False)
     celery_broker_url: str = ""
     public_url: str = "http://127.0.0.1:8000"
     shop_url: str = "https://shop.example"
@@ -61,6 +63,8 @@ VARIABLES = {
     "NEO4J_USER": "neo4j_user",
     "NEO4J_PASSWORD": "neo4j_password",
     "NEO4J_DATABASE": "neo4j_database",
+    "NEO4J_READER": "neo4j_reader",
+    "NEO4J_READER_PASSWORD": "neo4j_reader_password",
     "CELERY_BROKER_URL": "celery_broker_url",
     "TUIKE_PUBLIC_URL": "public_url",
     "TUIKE_SHOP_URL": "shop_url",

@@ -1,5 +1,7 @@
 """The embedded graph server: ArcadeDB in a child process, reached over Bolt."""
 
+import hashlib
+import hmac
 import json
 import secrets
 import subprocess
@@ -12,6 +14,7 @@ from tuike.embedded import processes
 
 DATABASE = "tuike"
 USER = "root"
+READER = "analyst"
 DEFAULT_HEAP = "1g"
 JVM_ARGS = (
     "-Xrs",  # signals are ours
@@ -20,6 +23,9 @@ JVM_ARGS = (
     "-XX:+ExitOnOutOfMemoryError",  # the supervisor starts a fresh one
     "-XX:ErrorFile=hs_err_pid%p.log",
     "-Darcadedb.maxPageRAM=512",  # MB
+    "-Darcadedb.opencypher.loadCsv.allowFileUrls=false",
+    "-Darcadedb.opencypher.loadCsv.allowRemoteUrls=false",
+    "-Darcadedb.command.regexTimeout=2000",  # ms
 )
 
 
@@ -56,6 +62,11 @@ class GraphServer:
         return f"bolt://127.0.0.1:{self.bolt_port}"
 
     @property
+    def reader_password(self) -> str:
+        """The password of the user that only reads: made from the other one, which cannot be made from it."""
+        return hmac.new(self.password.encode(), b"reader", hashlib.sha256).hexdigest()
+
+    @property
     def settings(self) -> dict[str, str]:
         """The environment variables that lead a client to this server."""
         return {
@@ -63,6 +74,8 @@ class GraphServer:
             "NEO4J_USER": self.user,
             "NEO4J_PASSWORD": self.password,
             "NEO4J_DATABASE": self.database,
+            "NEO4J_READER": READER,
+            "NEO4J_READER_PASSWORD": self.reader_password,
         }
 
     def start(self) -> None:
@@ -77,6 +90,8 @@ class GraphServer:
         settings = {
             "directory": str(self.directory),
             "password": self.password,
+            "reader": READER,
+            "reader_password": self.reader_password,
             "bolt_port": self.bolt_port,
             "http_port": processes.find_free_port(),
             "database": DATABASE,

@@ -7,6 +7,18 @@ believed; *drift* is any difference between graph and journal.
 """
 
 from tuike.graph import journal
+from tuike.graph.analysis import (
+    AnalysisGraph,
+    GraphEdge,
+    GraphNode,
+    GraphPath,
+    Limits,
+    PlanRefused,
+    QueryFailed,
+    QueryTimedOut,
+    QueryTooLarge,
+    Table,
+)
 from tuike.graph.check import check_drift
 from tuike.graph.driver import Graph, GraphNotReady
 from tuike.graph.library import CypherFileWrong, CypherLibrary
@@ -18,10 +30,20 @@ from tuike.graph.writer import apply_lazy, catch_up, deciding
 __all__ = [
     "LEVELS_MAX",
     "SEAT_WIDTH",
+    "AnalysisGraph",
     "CypherFileWrong",
     "CypherLibrary",
     "Graph",
+    "GraphEdge",
+    "GraphNode",
     "GraphNotReady",
+    "GraphPath",
+    "Limits",
+    "PlanRefused",
+    "QueryFailed",
+    "QueryTimedOut",
+    "QueryTooLarge",
+    "Table",
     "apply_lazy",
     "catch_up",
     "check_drift",
