@@ -20,6 +20,7 @@ from api import (
     shoppers,
     staff,
     wallets,
+    workbench,
 )
 from api.bodies import MAX_BODY_BYTES
 from api.caching import AnswerCache
@@ -47,6 +48,7 @@ CAPABILITIES: tuple[Routes, ...] = (
     agreements.routes,
     shoppers.routes,
     staff.routes,
+    workbench.routes,
 )
 
 

@@ -8,7 +8,6 @@ from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
 
 from api.answers import JSON_TYPE, dump_json
-from tuike.identity import TooManyRequests
 from tuike.shared.errors import TuikeError, Unavailable
 
 log = structlog.get_logger("api")
@@ -79,8 +78,8 @@ def render_error(error: TuikeError) -> Response:
         headers["WWW-Authenticate"] = 'Bearer realm="tuike"'
     if error.status == 503:
         headers["Retry-After"] = "1"
-    if isinstance(error, TooManyRequests):
-        headers["Retry-After"] = str(error.retry_after)
+    if error.status == 429:
+        headers["Retry-After"] = str(getattr(error, "retry_after", 1))
     g.error_code = error.code
     request_id = g.get("request_id", "")
     if _wants_page():

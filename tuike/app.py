@@ -12,6 +12,7 @@ from tuike.config import Config
 from tuike.db import Database
 from tuike.graph import Graph
 from tuike.providers import Providers
+from tuike.workbench import Desk
 
 _CHECK_SECONDS = 2
 
@@ -26,8 +27,12 @@ class App:
     providers: Providers = field(init=False)
     """Clients of outside services, built from `config` when they are first asked for."""
 
+    desk: Desk = field(init=False)
+    """Where analysts ask the graph; connects when it is first asked."""
+
     def __post_init__(self) -> None:
         object.__setattr__(self, "providers", Providers(self.config))  # frozen, and this is its first value
+        object.__setattr__(self, "desk", Desk(self.config))
 
     def check_parts(self) -> dict[str, str]:
         """Return `up` or `down` for `postgres`, `graph` and `queue`, each asked with a short time limit."""
@@ -41,6 +46,7 @@ class App:
     def close(self) -> None:
         """Close every connection."""
         self.providers.close()
+        self.desk.close()
         self.graph.close()
         self.db.close()
 

@@ -27,6 +27,7 @@ BEAT = {
     "catalog.refresh": (60.0, MAINTENANCE),
     "catalog.clear_media": (3600.0, MAINTENANCE),
     "identity.purge_answers": (600.0, MAINTENANCE),
+    "workbench.run_rules": (30.0, MAINTENANCE),
 }
 
 ROUTES = {task: {"queue": queue} for task, (_, queue) in BEAT.items()}

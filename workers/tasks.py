@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from tuike import catalog, commission, identity, reactions, team, wallet
+from tuike import catalog, commission, identity, reactions, team, wallet, workbench
 from tuike.db import outbox
 from tuike.shared import clock
 from workers.celery_app import app as celery
@@ -70,3 +70,10 @@ def clear_media() -> int:
     """Delete the pictures and videos that nothing has used for a day."""
     app = open_app()
     return catalog.clear_media(app.db, catalog.open_storage(app.config), now=clock.read_clock())
+
+
+@celery.task(name="workbench.run_rules")
+def run_rules() -> int:
+    """Run the analysts' rules that are due, at most a minute each; they only record what they find."""
+    app = open_app()
+    return workbench.run_due_rules(app.db, app.graph, app.desk, now=clock.read_clock(), rules_max=1)

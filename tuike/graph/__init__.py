@@ -21,13 +21,14 @@ from tuike.graph.analysis import (
 )
 from tuike.graph.check import check_drift
 from tuike.graph.driver import Graph, GraphNotReady
-from tuike.graph.library import CypherFileWrong, CypherLibrary
+from tuike.graph.library import CYPHER_DIR, CypherFileWrong, CypherLibrary
 from tuike.graph.migrations import migrate
 from tuike.graph.rebuild import rebuild
 from tuike.graph.seating import LEVELS_MAX, SEAT_WIDTH
 from tuike.graph.writer import apply_lazy, catch_up, deciding
 
 __all__ = [
+    "CYPHER_DIR",
     "LEVELS_MAX",
     "SEAT_WIDTH",
     "AnalysisGraph",

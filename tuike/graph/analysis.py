@@ -106,7 +106,7 @@ class Table:
 class AnalysisGraph:
     """The graph server as analysts see it. Cheap to make; connects when first used; close it when the process ends."""
 
-    def __init__(self, config: Config, *, connect_seconds: float = 3.0) -> None:
+    def __init__(self, config: Config, *, connect_seconds: float = 5.0) -> None:
         self._database = config.neo4j_database
         self._connect_seconds = connect_seconds
         if config.neo4j_reader:
@@ -114,9 +114,9 @@ class AnalysisGraph:
         else:
             self._auth = (config.neo4j_user, config.neo4j_password) if config.neo4j_user else None
         self._uri = config.neo4j_uri
-        self._driver = self._open(CONNECTIONS_MAX)
-        self._stopper = self._open(2)
         self._is_neo4j: bool | None = None
+        self._opened: tuple[Driver, Driver] | None = None
+        self._lock = threading.Lock()
 
     def run(self, text: str, params: Mapping[str, Any], limits: Limits, *, calls_procedures: bool = False) -> Table:
         """Run a query that passed the gate, in a transaction that is rolled back, and return its answer.
@@ -154,8 +154,25 @@ class AnalysisGraph:
 
     def close(self) -> None:
         """Close every pooled connection."""
-        self._driver.close()
-        self._stopper.close()
+        with self._lock:
+            for driver in self._opened or ():
+                driver.close()
+            self._opened = None
+
+    @property
+    def _driver(self) -> Driver:
+        return self._drivers()[0]
+
+    @property
+    def _stopper(self) -> Driver:
+        """What ends queries has connections of its own, as all others may be waiting for answers."""
+        return self._drivers()[1]
+
+    def _drivers(self) -> tuple[Driver, Driver]:
+        with self._lock:
+            if self._opened is None:
+                self._opened = self._open(CONNECTIONS_MAX), self._open(2)
+            return self._opened
 
     def _fetch(
         self, transaction: Transaction, connection: Any, text: str, params: Mapping[str, Any], limits: Limits
@@ -220,7 +237,7 @@ class AnalysisGraph:
             auth=self._auth,
             connection_timeout=self._connect_seconds,
             connection_acquisition_timeout=self._connect_seconds,
-            connection_write_timeout=self._connect_seconds,
+            connection_write_timeout=2 * self._connect_seconds,
             max_connection_pool_size=size,
             max_transaction_retry_time=0,
             keep_alive=True,

@@ -27,6 +27,8 @@ CYPHER_DIR = Path(__file__).resolve().parents[2] / "cypher"
 MODES = ("read", "write")
 TYPES = ("string", "integer", "boolean", "list", "map")
 _FIELDS = ("mode", "params", "returns", "cost", "sample", "scans")
+_APART = ("analysis", "migrations")
+"""Folders whose files are read by others."""
 _WRITING = re.compile(r"\b(CREATE|MERGE|SET|DELETE|REMOVE|FOREACH|DROP)\b")
 _FORBIDDEN = re.compile(r"\b(?:LOAD\s+CSV|USE)\b|\bCALL\s+\w", re.IGNORECASE)
 _STRING = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"")
@@ -59,7 +61,7 @@ class CypherLibrary:
     """
 
     def __init__(self, directory: Path = CYPHER_DIR) -> None:
-        files = sorted(path for path in directory.glob("*/*.cypher") if path.parent.name != "migrations")
+        files = sorted(path for path in directory.glob("*/*.cypher") if path.parent.name not in _APART)
         if not files:
             raise CypherFileWrong(f"{directory}: there is no .cypher file")
         self._statements = {

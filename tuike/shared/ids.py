@@ -8,6 +8,7 @@ PREFIXES = {
     "api_key": "key", "commission": "com", "shopper": "usr", "session": "ses", "staff": "stf",
     "address": "adr", "coupon": "cpn", "coupon_template": "cpt", "parcel": "pcl", "case": "asc", "refund": "rfd",
     "pickup_point": "pup", "note": "nte",
+    "run": "run", "query": "qry", "rule": "rul", "hit": "hit",
 }  # fmt: skip
 
 
