@@ -15,8 +15,12 @@ from api import (
     logins,
     me,
     media,
+    notifies,
     orders,
+    payments,
+    payouts,
     promoters,
+    reconciliations,
     shoppers,
     staff,
     wallets,
@@ -43,6 +47,9 @@ CAPABILITIES: tuple[Routes, ...] = (
     orders.routes,
     commissions.routes,
     wallets.routes,
+    payments.routes,
+    payouts.routes,
+    reconciliations.routes,
     logins.routes,
     me.routes,
     agreements.routes,
@@ -81,5 +88,6 @@ def create_app(app: App, *, logins: identity.Logins | None = None) -> Flask:
         flask.wsgi_app = ProxyFix(flask.wsgi_app, x_for=config.trusted_proxies, x_proto=0)  # type: ignore[method-assign]
     flask.register_blueprint(system)
     flask.register_blueprint(links.short_links)
+    flask.register_blueprint(notifies.notifies)
     flask.register_blueprint(media.files)
     return flask

@@ -65,6 +65,11 @@ def is_worth_retrying(error: BaseException) -> bool:
     return sql_state_of(error) in _RETRY_STATES
 
 
+def is_busy(error: BaseException) -> bool:
+    """Tell whether others were in the way for too long: nobody's fault, and safe to send again."""
+    return sql_state_of(error) in _BUSY_STATES
+
+
 def clean_text(text: str) -> str:
     """Return text that is safe to answer and to log: no lone surrogates, no control characters, not endless."""
     printable = "".join(char if char.isprintable() else "\ufffd" for char in text[:128])
@@ -129,7 +134,7 @@ def register_error_handlers(app: Flask) -> None:
 
     @app.errorhandler(Exception)
     def fail(error: Exception) -> Response:
-        if sql_state_of(error) in _BUSY_STATES:
+        if is_busy(error):
             log.warning("http.busy", request_id=g.get("request_id"), sqlstate=sql_state_of(error))
             return render_error(Busy())
         log.error("http.failed", request_id=g.get("request_id"), method=request.method, exc_info=error)

@@ -5,7 +5,7 @@ import ipaddress
 import json
 import re
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
 
 from marshmallow import Schema, ValidationError, fields, validate
@@ -29,6 +29,7 @@ _INSTANT = re.compile(
     r"([0-9]{4})-([0-9]{2})-([0-9]{2})[Tt ]([0-9]{2}):([0-9]{2}):([0-9]{2})(?:\.([0-9]{1,9}))?"
     r"(?:([Zz])|([+-])([0-9]{2}):([0-9]{2}))"
 )
+_DAY = re.compile(r"20[0-9]{2}-[0-9]{2}-[0-9]{2}", re.ASCII)
 _QUERY_OFFSET = re.compile(r" ([0-9]{2}:[0-9]{2})$")
 _QUERY_INTEGER = re.compile(r"-?[0-9]{1,18}", re.ASCII)
 
@@ -146,6 +147,22 @@ class Instant(fields.String):
         if type(value) is not str:
             raise ValidationError("Must be an RFC 3339 instant as text.")
         return parse_instant(value)
+
+
+class Day(fields.String):
+    """A calendar day as `YYYY-MM-DD`, of this century."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        described = {"format": "date", "example": "2026-11-01"} | kwargs.pop("metadata", {})
+        super().__init__(metadata=described, **kwargs)
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> date:  # type: ignore[override]
+        if type(value) is not str or not _DAY.fullmatch(value):
+            raise ValidationError("Must be a day like 2026-11-01.")
+        try:
+            return date.fromisoformat(value)
+        except ValueError:
+            raise ValidationError("Is not a day that exists.") from None
 
 
 class QueryInstant(Instant):

@@ -189,6 +189,8 @@ class Route:
     made_of: Callable[..., Sequence[str]] = field(default=lambda **_: ())
     upload_bytes: int = 0
     answer_headers: Mapping[str, str] = field(default_factory=dict)
+    text_type: str | None = None
+    """Of a GET whose verb returns a text instead of a document: the text's media type."""
 
     @property
     def is_open(self) -> bool:
@@ -275,6 +277,8 @@ class Route:
     def _answer(self, call: Call, document: Any) -> Response:
         if isinstance(document, Response):  # of a route that does not answer JSON
             return document
+        if self.text_type is not None:
+            return Response(document, self.status, call.headers, content_type=f"{self.text_type}; charset=utf-8")
         return Response(dump_json(document), self.status, call.headers, content_type=JSON_TYPE)
 
     def _run(self, call: Call, values: dict[str, Any]) -> Any:
@@ -417,7 +421,10 @@ class Routes(flask_smorest.Blueprint):
         headers = {name: _describe_header(text) for name, text in {**_ANSWER_HEADERS, **route.answer_headers}.items()}
         if route.keeps_answers:
             headers["Idempotency-Hit"] = _describe_header("`true` when this is the stored answer to the same request.")
-        noted = self.alt_response(route.status, schema=route.answer, headers=headers, success=True)(noted)
+        shape: Any = route.answer if route.text_type is None else {"type": "string"}
+        noted = self.alt_response(
+            route.status, schema=shape, headers=headers, success=True, content_type=route.text_type
+        )(noted)
         for status, codes in _gather(route).items():
             description = ", ".join(f"`{code}`" for code in codes)
             noted = self.alt_response(status, schema=ErrorAnswer, description=description)(noted)

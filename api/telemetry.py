@@ -3,6 +3,7 @@
 import re
 import time
 import uuid
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -10,8 +11,9 @@ from flask import Flask, Response, g, request
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 
-from tuike import graph, wallet
+from tuike import graph, payments, wallet
 from tuike.db import outbox
+from tuike.shared.clock import read_clock
 from tuike.shared.errors import Unavailable
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger("api")
 
+_OVERDUE_AFTER = timedelta(minutes=30)
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}", re.ASCII)
 _BUCKETS = (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -72,6 +75,7 @@ class _Depths:
                 waiting = outbox.count_waiting(tx)
                 unapplied = graph.journal.list_unapplied_count(tx)
                 unsealed = wallet.count_unsealed(tx)
+                attention = payments.get_attention(tx, overdue_before=read_clock() - _OVERDUE_AFTER)
         except Unavailable:
             up.add_metric(["postgres"], 0)
             yield up
@@ -87,6 +91,25 @@ class _Depths:
             behind.add_metric([str(lane)], count)
         yield behind
         yield GaugeMetricFamily("tuike_ledger_unsealed", "Ledger transactions without a seal yet.", unsealed)
+        yield from _describe_attention(attention)
+
+
+def _describe_attention(found: payments.Attention) -> "Iterator[Metric]":
+    """What waits at the providers, and what waits for a person: alarms belong on the last three."""
+    waiting = GaugeMetricFamily("tuike_payments_waiting", "What a provider has still to be asked.", labels=["what"])
+    waiting.add_metric(["payments"], found.open_payments)
+    waiting.add_metric(["refunds"], found.waiting_refunds)
+    waiting.add_metric(["payouts"], found.waiting_payouts)
+    yield waiting
+    held = GaugeMetricFamily("tuike_payments_held", "What waits for a person.", labels=["what"])
+    held.add_metric(["payments"], found.held_payments)
+    held.add_metric(["refunds"], found.held_refunds)
+    held.add_metric(["payouts"], found.held_payouts)
+    yield held
+    overdue = "Payments open for half an hour after their end: a provider is not being asked."
+    yield GaugeMetricFamily("tuike_payments_overdue", overdue, found.overdue_payments)
+    yield GaugeMetricFamily("tuike_bill_differences_open", "What bills and our rows disagree about.",
+                            found.open_differences)  # fmt: skip
 
 
 def watch_requests(app: Flask, telemetry: Telemetry) -> None:

@@ -9,7 +9,7 @@ import marshmallow as ma
 from api import fields as f
 from api.answers import instant, page
 from api.routing import FINANCE, INTEGRATORS, KEYS, READERS, Answer, Call, PageQuery, Routes, Shape
-from tuike import wallet
+from tuike import payments, wallet
 from tuike.shared.money import DEFAULT_CURRENCY
 
 routes = Routes("wallets", description="Wallets, withdrawals and the ledger.")
@@ -183,13 +183,15 @@ def get_withdrawal(call: Call, withdrawal_id: str) -> dict[str, Any]:
 def _declare_decision(word: str, verb: Callable[..., wallet.Withdrawal], promise: str) -> None:
     def decide(call: Call, withdrawal_id: str, body: dict[str, Any]) -> dict[str, Any]:
         decided = verb(call.tx, withdrawal_id=withdrawal_id, reason=body["reason"], now=call.now)
+        payments.refuse_while_under_way(call.tx, withdrawal_id=withdrawal_id)
         return render_withdrawal(decided, call)
 
     decide.__name__ = f"post_{word}"
     decide.__doc__ = promise
     routes.call(
         "POST", f"/withdrawals/<id:withdrawal_id>/{word}", who=FINANCE, body=Decision, body_optional=True,
-        answer=WithdrawalAnswer, refusals=["404 withdrawal_not_found", "409 wrong_state"], example={},
+        answer=WithdrawalAnswer, refusals=["404 withdrawal_not_found", "409 wrong_state", "409 payout_under_way"],
+        example={},
     )(decide)  # fmt: skip
 
 

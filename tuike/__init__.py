@@ -1,6 +1,7 @@
 """tuike: promoters for a social shop. The capabilities, upper layers first; each is entered by its door.
 
 risk         rings of cheats, found with their evidence
+payments     money in, back and out through WeChat Pay, Alipay and wallets; the comparison with their books
 checkout     placing an order: whom it belongs to and what each level would earn, decided once
 people       one person over all capabilities: becoming a promoter, export and erasure of one's own data
 fulfilment   shop orders on their way: payment, parcels, receipt, after-sale, refunds

@@ -11,6 +11,8 @@ from tuike import broker
 from tuike.config import Config
 from tuike.db import Database
 from tuike.graph import Graph
+from tuike.identity import Vault
+from tuike.payments import Counter
 from tuike.providers import Providers
 from tuike.workbench import Desk
 
@@ -26,13 +28,30 @@ class App:
     config: Config
     providers: Providers = field(init=False)
     """Clients of outside services, built from `config` when they are first asked for."""
-
+    counter: Counter = field(init=False)
+    """The desks at which payments are made."""
+    vault: Vault = field(init=False)
+    """The installation's own keys."""
     desk: Desk = field(init=False)
     """Where analysts ask the graph; connects when it is first asked."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "providers", Providers(self.config))  # frozen, and this is its first value
-        object.__setattr__(self, "desk", Desk(self.config))
+        config, providers = self.config, Providers(self.config)
+        counter = Counter(
+            providers,
+            config.public_url,
+            scene_id=config.wechat_pay_transfer_scene_id,
+            wechat_app_id=config.wechat_app_id,
+            alipay_app_id=config.alipay_app_id,
+        )
+        vault = Vault(token_keys=config.token_keys, data_keys=config.data_keys, digest_key=config.digest_key)
+        for name, part in (
+            ("providers", providers),
+            ("counter", counter),
+            ("vault", vault),
+            ("desk", Desk(config)),
+        ):
+            object.__setattr__(self, name, part)  # frozen, and these are their first values
 
     def check_parts(self) -> dict[str, str]:
         """Return `up` or `down` for `postgres`, `graph` and `queue`, each asked with a short time limit."""

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from tuike import catalog, checkout, commission, fulfilment
+from tuike import catalog, checkout, commission, fulfilment, payments
 from tuike.db import Database, Transaction, outbox
 from tuike.graph import Graph
 from tuike.shared import clock
@@ -52,6 +52,11 @@ def _leave_to_schedule(tx: Transaction, graph: Graph, keys: Sequence[str], now: 
     """What these tell of is in its table, where the schedule finds it."""
 
 
+def _take_refund(tx: Transaction, graph: Graph, refund_ids: Sequence[str], now: datetime) -> None:
+    for refund_id in refund_ids:
+        payments.take_refund(tx, refund_id=refund_id, now=now)
+
+
 @dataclass(frozen=True, slots=True)
 class Reaction:
     """What to do with the keys of a topic's events, and how many to take at once."""
@@ -69,7 +74,7 @@ REACTIONS = {
     catalog.RENAMED: Reaction(_follow_name, batch=1),
     fulfilment.CLOSED: Reaction(_leave_to_schedule, batch=500),
     fulfilment.SHIPPED: Reaction(_leave_to_schedule, batch=500),
-    fulfilment.REFUND_DUE: Reaction(_leave_to_schedule, batch=500),
+    fulfilment.REFUND_DUE: Reaction(_take_refund, batch=1),  # each locks its order
 }
 
 

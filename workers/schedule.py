@@ -15,13 +15,17 @@ REACTIONS = "reactions"
 """What callers wait for: consequences of orders, and the graph's journal."""
 MAINTENANCE = "maintenance"
 """What nobody waits for: releases that are due, sealing of the ledger."""
-QUEUES = (REACTIONS, MAINTENANCE)
+PROVIDERS = "providers"
+"""What waits for an outside service, one worker at a time."""
+QUEUES = (REACTIONS, MAINTENANCE, PROVIDERS)
 
 BEAT = {
     # task: (every seconds, queue)
     "outbox.drain": (1.0, REACTIONS),
     "graph.apply_lazy": (1.0, REACTIONS),
     "graph.heal": (5.0, REACTIONS),
+    "payments.work": (1.0, PROVIDERS),
+    "payments.reconcile": (600.0, PROVIDERS),
     "commission.release_due": (5.0, MAINTENANCE),
     "ledger.seal": (5.0, MAINTENANCE),
     "catalog.refresh": (60.0, MAINTENANCE),

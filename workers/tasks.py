@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from tuike import catalog, commission, identity, reactions, team, wallet, workbench
+from tuike import catalog, commission, identity, payments, reactions, team, wallet, workbench
 from tuike.db import outbox
 from tuike.shared import clock
 from workers.celery_app import app as celery
@@ -77,3 +77,17 @@ def run_rules() -> int:
     """Run the analysts' rules that are due, at most a minute each; they only record what they find."""
     app = open_app()
     return workbench.run_due_rules(app.db, app.graph, app.desk, now=clock.read_clock(), rules_max=1)
+
+
+@celery.task(name="payments.work")
+def work_payments() -> None:
+    """Ask, close, refund and pay out what is due at the providers; of several at once one does it."""
+    app = open_app()
+    payments.work_due(app.db, app.counter, app.vault, now=clock.read_clock())
+
+
+@celery.task(name="payments.reconcile")
+def reconcile_payments() -> int:
+    """Compare the days whose bills are there with our books."""
+    app = open_app()
+    return payments.reconcile_due(app.db, app.counter, now=clock.read_clock())

@@ -13,6 +13,7 @@ from tuike.cli.demo import demo
 from tuike.cli.graph import graph
 from tuike.cli.key import key
 from tuike.cli.ledger import ledger
+from tuike.cli.payments import payments
 from tuike.cli.risk import risk
 from tuike.cli.staff import staff
 from tuike.cli.up import up
@@ -43,7 +44,7 @@ def cli() -> None:
     """Promoters for a social shop: relations in a graph, money in a ledger, both provably in step."""
 
 
-for command in (up, demo, key, staff, commission, graph, ledger, risk, db, catalog):
+for command in (up, demo, key, staff, commission, graph, ledger, risk, db, catalog, payments):
     cli.add_command(command)
 
 

@@ -9,6 +9,7 @@ PREFIXES = {
     "address": "adr", "coupon": "cpn", "coupon_template": "cpt", "parcel": "pcl", "case": "asc", "refund": "rfd",
     "pickup_point": "pup", "note": "nte",
     "run": "run", "query": "qry", "rule": "rul", "hit": "hit",
+    "payment": "pay", "payment_refund": "prf", "payout": "pyt", "reconciliation": "rcn", "difference": "dif",
 }  # fmt: skip
 
 

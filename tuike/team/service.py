@@ -102,6 +102,17 @@ def find_by_invite_code(tx: Transaction, *, invite_code: str) -> str | None:
     return store.find_id_by_invite_code(tx, invite_code)
 
 
+def find_promoter_id(tx: Transaction, *, external_id: str) -> str | None:
+    """Return the id of the promoter whom a shop knows by `external_id`, or None."""
+    return store.find_id_by_external_id(tx, external_id)
+
+
+def find_external_id(tx: Transaction, *, promoter_id: str) -> str | None:
+    """Return what a shop knows a promoter by, or None."""
+    row = store.find_promoter(tx, promoter_id)
+    return None if row is None else str(row.external_id)
+
+
 def list_promoters(
     tx: Transaction, graph: Graph, *, external_id: str | None = None, limit: int, cursor: str | None = None
 ) -> Page[Promoter]:

@@ -54,6 +54,12 @@ def is_external_id_taken(tx: Transaction, external_id: str) -> bool:
     return tx.execute(query, {"external_id": external_id}).scalar_one()
 
 
+def find_id_by_external_id(tx: Transaction, external_id: str) -> str | None:
+    """Return the id of the promoter with an external_id."""
+    query = text("SELECT id FROM promoters WHERE external_id = :external_id")
+    return tx.execute(query, {"external_id": external_id}).scalar_one_or_none()
+
+
 def find_promoter(tx: Transaction, promoter_id: str) -> Row[Any] | None:
     """Return the promoter's row, or None."""
     query = text(f"SELECT {_COLUMNS} FROM promoters WHERE id = :id")

@@ -8,7 +8,7 @@ Invariants: every transaction moves what it takes; the sum over all accounts is 
 is never negative; money that comes in settles debt first, so a wallet never has both debt and available money.
 """
 
-from tuike.wallet.accounts import FEES, WORLD, PromoterAccount, payable_address, promoter_address
+from tuike.wallet.accounts import FEES, WORLD, PromoterAccount, payable_address, promoter_address, sales_address
 from tuike.wallet.ledger import Balances, lock_balances, post, stage_from_query
 from tuike.wallet.model import (
     AmountTooLarge,
@@ -35,12 +35,14 @@ from tuike.wallet.service import (
     get_wallet,
     get_withdrawal,
     list_withdrawals,
+    lock_withdrawal,
     mark_failed,
     mark_paid,
     reject_withdrawal,
     replace_policy,
     request_withdrawal,
 )
+from tuike.wallet.spending import pay_from_available, return_to_available
 
 __all__ = [
     "FEES",
@@ -71,14 +73,18 @@ __all__ = [
     "get_withdrawal",
     "list_withdrawals",
     "lock_balances",
+    "lock_withdrawal",
     "mark_failed",
     "mark_paid",
+    "pay_from_available",
     "payable_address",
     "post",
     "promoter_address",
     "reject_withdrawal",
     "replace_policy",
     "request_withdrawal",
+    "return_to_available",
+    "sales_address",
     "seal_transactions",
     "split_incoming",
     "split_outgoing",

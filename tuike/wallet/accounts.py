@@ -14,6 +14,11 @@ def promoter_address(promoter_id: str, kind: PromoterAccount) -> str:
     return f"promoter:{promoter_id}:{kind}"
 
 
+def sales_address(merchant_id: str) -> str:
+    """Return the account that holds what promoters paid for a merchant's orders from their wallets."""
+    return f"merchant:{merchant_id}:sales"
+
+
 def payable_address(merchant_id: str) -> str:
     """Return the account that a merchant's commission comes from; its balance is minus what the merchant owes."""
     return f"merchant:{merchant_id}:payable"

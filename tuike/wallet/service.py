@@ -125,6 +125,14 @@ def get_withdrawal(tx: Transaction, *, withdrawal_id: str) -> Withdrawal:
     return withdrawal
 
 
+def lock_withdrawal(tx: Transaction, *, withdrawal_id: str) -> Withdrawal:
+    """Return a withdrawal that nobody else changes until the transaction ends. Raises WithdrawalNotFound."""
+    withdrawal = store.find_withdrawal(tx, withdrawal_id=withdrawal_id, lock=True)
+    if withdrawal is None:
+        raise WithdrawalNotFound
+    return withdrawal
+
+
 def list_withdrawals(
     tx: Transaction, *, promoter_id: str | None = None, status: str | None = None, limit: int, cursor: str | None = None
 ) -> Page[Withdrawal]:

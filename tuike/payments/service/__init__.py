@@ -1,0 +1,1 @@
+"""Verbs of payments, by what they are about."""

@@ -1,0 +1,1 @@
+"""Rows of payments, by what they are about."""
