@@ -82,7 +82,7 @@ def make_alipay(world: World) -> Blueprint:
             if method == "alipay.system.oauth.token" or document["code"] == "40002":
                 key = "error_response"
             is_unsigned = is_unsigned or refusal.document["sub_code"] == "isv.invalid-app-id"
-        except ValueError:
+        except (AttributeError, TypeError, KeyError, ValueError):
             document = Refusal("isv.invalid-parameter", code="40002", msg="Invalid Arguments").document
         if fault is not None and fault.kind == "edit":
             document = edit_document(document, fault.edit)
@@ -126,7 +126,7 @@ def pay(world: World, out_no: str) -> Record:
 def list_open_trades(world: World) -> list[Record]:
     """Return what a person could pay now, newest first."""
     now = world.now()
-    return world.records.list(
+    return world.records.list_all(
         "trade", lambda one: one["state"] == "WAIT_BUYER_PAY" and from_text(one["time_expire"]) > now
     )[::-1]
 
@@ -276,6 +276,7 @@ def _transfer(world: World, content: Record) -> Record:
         elif identity.startswith("fail"):
             known.update(status="DEALING", ends_as="FAIL", ripens=world.wall() + world.refund_seconds)
         world.records.put("alipay_transfer", out_no, known)
+        _notify_transfer(world, known)
     return {"out_biz_no": out_no, "order_id": known["order_id"], "pay_fund_order_id": known["order_id"],
             "status": known["status"], "trans_date": to_bill_time(known["at"])}  # fmt: skip
 
@@ -284,6 +285,10 @@ def _query_transfer(world: World, content: Record) -> Record:
     known = world.records.find("alipay_transfer", str(content.get("out_biz_no", "")))
     if known is None:
         raise Refusal("ORDER_NOT_EXIST", "转账订单不存在")
+    return _show_transfer(known)
+
+
+def _show_transfer(known: Record) -> Record:
     shown = {
         "out_biz_no": known["out_biz_no"], "order_id": known["order_id"], "status": known["status"],
         "trans_amount": to_yuan(known["amount"]), "pay_date": to_bill_time(known["at"]),
@@ -292,11 +297,26 @@ def _query_transfer(world: World, content: Record) -> Record:
 
 
 def _ripen(world: World) -> None:
-    for known in world.records.list("alipay_transfer", lambda one: one["status"] == "DEALING"):
+    for known in world.records.list_open("alipay_transfer", lambda one: one["status"] != "DEALING"):
         if known["ripens"] <= world.wall():
             known.update(status=known["ends_as"], at=to_text(world.now()))
             known["error_code"] = "PAYEE_USERINFO_ERROR" if known["status"] == "FAIL" else ""
             world.records.put("alipay_transfer", known["out_biz_no"], known)
+            _notify_transfer(world, known)
+
+
+def _notify_transfer(world: World, known: Record) -> None:
+    """Tell the application's gateway, where it has one, how a transfer ended."""
+    if not world.alipay_gateway_url or known["status"] == "DEALING":
+        return
+    id_ = secrets.token_hex(17)
+    content = {**_show_transfer(known), "product_code": "TRANS_ACCOUNT_NO_PWD", "biz_scene": "DIRECT_TRANSFER"}
+    params = {
+        "msg_method": "alipay.fund.trans.order.changed", "notify_id": id_, "version": "1.1", "charset": "utf-8",
+        "app_id": world.keys.names["alipay_app_id"], "biz_content": json.dumps(content, ensure_ascii=False),
+    }  # fmt: skip
+    world.post({"id": id_, "host": "alipay", "url": world.alipay_gateway_url, "event": params["msg_method"],
+                "resource": params})  # fmt: skip
 
 
 def _offer_bill(world: World, content: Record) -> Record:
@@ -305,7 +325,7 @@ def _offer_bill(world: World, content: Record) -> Record:
     except ValueError:
         raise Refusal("isv.invalid-arguments", code="40002", msg="Invalid Arguments") from None
     rows = []
-    for trade in world.records.list("trade", lambda one: bool(one["paid_at"])):
+    for trade in world.records.list_all("trade", lambda one: bool(one["paid_at"])):
         if is_on(trade["paid_at"], on):
             rows.append(_write_row(trade, "交易", trade["paid_at"], trade["total"], ""))
         for number, one in trade["refunds"].items():

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from flask import Flask
+from flask import Flask, Response, request
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from simulator.alipay import make_alipay
@@ -57,6 +57,7 @@ class Simulator:
     def _make_app(self) -> Flask:
         app = Flask(__name__, static_folder=None)
         app.config["MAX_CONTENT_LENGTH"] = MAX_BYTES
+        app.before_request(_refuse_strangers)
         make_payments(self.desk)
         make_transfers(self.desk)
         make_bills(self.desk)
@@ -73,6 +74,13 @@ class Simulator:
         write_private(self.world.directory / "settings.json", json.dumps(settings, indent=1))
         lines = "".join(f"{name}={value}\n" for name, value in settings.items())
         write_private(self.world.directory / "settings.env", lines)
+
+
+def _refuse_strangers() -> Response | None:
+    """A page elsewhere may not pay, confirm or change anything through the browser of somebody who works here."""
+    if request.headers.get("Sec-Fetch-Site", "none") not in ("same-origin", "none"):
+        return Response("", 403)
+    return None
 
 
 class _Handler(WSGIRequestHandler):

@@ -103,7 +103,7 @@ def _offer(world: World, text: str) -> Record:
 def _write_trades(world: World, on: date) -> str:
     names = world.keys.names
     rows = []
-    for one in world.records.list("payment", lambda one: is_on(one["success_time"], on)):
+    for one in world.records.list_all("payment", lambda one: is_on(one["success_time"], on)):
         yuan = to_yuan(one["total"])
         rows.append([
             to_bill_time(one["success_time"]), names["app_id"], names["merchant_id"], "0", "", one["transaction_id"],
@@ -111,7 +111,7 @@ def _write_trades(world: World, on: date) -> str:
             "0.00", "", "", one["description"].replace(",", " "), one["attach"].replace(",", " "), "0.00000", "0.00%",
             yuan, "0.00", "",
         ])  # fmt: skip
-    for refund in world.records.list("refund", lambda one: is_on(one["created"], on) and one["status"] != "CLOSED"):
+    for refund in world.records.list_all("refund", lambda one: is_on(one["created"], on) and one["status"] != "CLOSED"):
         paid = world.records.find("payment", refund["out_trade_no"])
         assert paid is not None
         yuan = to_yuan(refund["refund"])
@@ -131,13 +131,13 @@ def _write_trades(world: World, on: date) -> str:
 
 def _write_funds(world: World, on: date) -> str:
     moves: list[tuple[str, str, str, str, int, str]] = []  # when, business no, flow no, business, amount, voucher
-    for one in world.records.list("payment", lambda one: bool(one["transaction_id"])):
+    for one in world.records.list_all("payment", lambda one: bool(one["transaction_id"])):
         no = one["transaction_id"]
         moves.append((one["success_time"], no, f"f{no}", "交易", one["total"], one["out_trade_no"]))
-    for one in world.records.list("refund", lambda one: one["status"] == "SUCCESS"):
+    for one in world.records.list_all("refund", lambda one: one["status"] == "SUCCESS"):
         no = one["refund_id"]
         moves.append((one["created"], no, f"f{no}", "退款", -one["refund"], one["out_refund_no"]))
-    for one in world.records.list("transfer"):
+    for one in world.records.list_all("transfer"):
         no = one["transfer_bill_no"]
         moves.append((one["created"], no, f"f{no}", "商家转账", -one["amount"], one["out_bill_no"]))
         if one["state"] in ("FAIL", "CANCELLED"):

@@ -28,7 +28,7 @@ def make_control(world: World, desk: PayDesk, postman: Postman, settings: Callab
                         result, status = act(body, **ids), 200
                 except CannotBe as error:
                     result, status = {"error": str(error)}, 409
-                except (FaultUnknown, ValueError, KeyError, TypeError) as error:
+                except (FaultUnknown, ValueError, KeyError, TypeError, AttributeError) as error:
                     result, status = {"error": f"{type(error).__name__}: {error}"}, 400
                 return Response(json.dumps(result, ensure_ascii=False), status, mimetype="application/json")
 
@@ -44,7 +44,7 @@ def make_control(world: World, desk: PayDesk, postman: Postman, settings: Callab
     @call("GET", "/state")
     def state(_: Any) -> Any:
         kinds = ("payment", "refund", "transfer", "notify", "trade", "alipay_transfer", "message")
-        return {kind: world.records.list(kind) for kind in kinds} | {"open": list_open_payments(world)}
+        return {kind: world.records.list_all(kind) for kind in kinds} | {"open": list_open_payments(world)}
 
     @call("POST", "/reset")
     def reset(_: Any) -> Any:
@@ -53,17 +53,19 @@ def make_control(world: World, desk: PayDesk, postman: Postman, settings: Callab
         world.faults.set_policy({})
         world.faults.notifies.times = 0
         world.skew_seconds, world.signs_with, world.refund_seconds = 0.0, "asked", 0.5
+        world.alipay_gateway_url = ""
         world.advance(-world.offset)
         return {}
 
     @call("POST", "/settings")
     def change(body: Any) -> Any:
-        """Change `time_factor`, `refund_seconds`, `skew_seconds`, `signs_with` (asked, public_key, certificate)."""
+        """Change `time_factor`, `refund_seconds`, `skew_seconds`, `signs_with`, `alipay_gateway_url`."""
         for name in ("time_factor", "refund_seconds", "skew_seconds"):
             if name in body:
                 setattr(world, name, float(body.pop(name)))
-        if "signs_with" in body:
-            world.signs_with = str(body.pop("signs_with"))
+        for name in ("signs_with", "alipay_gateway_url"):
+            if name in body:
+                setattr(world, name, str(body.pop(name)))
         if body:
             raise ValueError(f"unknown: {sorted(body)}")
         return {}

@@ -22,7 +22,7 @@ class Fault:
     error            answered with `status`, `code` and `message` in the host's own shape; nothing is done
     hang, drop       after `seconds` the connection is cut; with `when` "after" the call is carried out first
     drip             the answer comes byte by byte over `seconds`
-    garbage, huge    something that is no JSON; `bytes` of it
+    garbage, huge    something that is no JSON, or `body` as JSON; `bytes` of it
     bad_signature, probe, unsigned, unknown_serial, stale    what is wrong with the answer's signature
     edit             fields of the answer, by dotted path, replaced before it is signed
     """
@@ -38,6 +38,7 @@ class Fault:
     bytes: int = 8_000_000
     edit: dict[str, Any] = field(default_factory=dict)
     headers: dict[str, str] = field(default_factory=dict)
+    body: Any = None
 
 
 @dataclass

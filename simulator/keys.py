@@ -57,6 +57,7 @@ def make_certificate(key: rsa.RSAPrivateKey, name: str, *, days: int = 1_825) ->
     subject = x509.Name([
         x509.NameAttribute(NameOID.COUNTRY_NAME, "CN"),
         x509.NameAttribute(NameOID.ORGANIZATION_NAME, "Simulator"),
+        x509.NameAttribute(NameOID.ORGANIZATIONAL_UNIT_NAME, "Play Money"),
         x509.NameAttribute(NameOID.COMMON_NAME, name),
     ])  # fmt: skip
     now = datetime.now(UTC)

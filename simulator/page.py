@@ -1,5 +1,7 @@
 """The page at `/`: what waits for a person, and buttons to pay and to confirm. No build step, no outside asset."""
 
+from urllib.parse import quote
+
 from flask import Blueprint, Response, redirect, render_template, request
 
 from simulator import alipay, transfers
@@ -25,12 +27,12 @@ def make_page(world: World, desk: PayDesk, postman: Postman) -> Blueprint:
     @routes.get("/")
     def show() -> str:
         with world.lock:
-            people = {one["openid"]: one["name"] for one in world.records.list("person")}
-            people |= {one["alipay_id"]: one["name"] for one in world.records.list("person")}
+            people = {one["openid"]: one["name"] for one in world.records.list_all("person")}
+            people |= {one["alipay_id"]: one["name"] for one in world.records.list_all("person")}
             return render_template(
                 "page.html", now=world.now(), payments=list_open_payments(world)[:_SHOWN],
                 trades=alipay.list_open_trades(world)[:_SHOWN], transfers=transfers.list_waiting(world)[:_SHOWN],
-                notifies=world.records.list("notify")[::-1][:20], people=people, yuan=to_yuan,
+                notifies=world.records.list_all("notify")[::-1][:20], people=people, yuan=to_yuan,
                 problem=request.args.get("problem", ""),
             )  # fmt: skip
 
@@ -38,14 +40,12 @@ def make_page(world: World, desk: PayDesk, postman: Postman) -> Blueprint:
     def do(act: str, no: str) -> Response | tuple[str, int]:
         if act not in acts:
             return "", 404
-        if request.headers.get("Sec-Fetch-Site", "same-origin") not in ("same-origin", "none"):
-            return "", 403  # a page elsewhere may not pay
         problem = ""
         try:
             with world.lock:
                 acts[act](no)
         except CannotBe as error:
             problem = str(error)
-        return redirect("/" if not problem else f"/?problem={problem}", 303)  # type: ignore[return-value]
+        return redirect("/" if not problem else f"/?problem={quote(problem)}", 303)  # type: ignore[return-value]
 
     return routes

@@ -76,6 +76,8 @@ class PayDesk:
                 document, status = act(_read_body(), **ids)
         except Refusal as refusal:
             document, status = refusal.document, refusal.status
+        except (AttributeError, TypeError, KeyError, ValueError):
+            document, status = Refusal(400, "PARAM_ERROR", "参数错误").document, 400
         if document is not None and fault is not None and fault.kind == "edit":
             document = edit_document(document, fault.edit)
         body = b"" if document is None else json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
@@ -222,7 +224,7 @@ def make_payments(desk: PayDesk) -> None:
     @desk.call("get_payment_by_id", "GET", "/v3/pay/transactions/id/<transaction_id>")
     def get_payment_by_id(_: Record, transaction_id: str) -> tuple[Record, int]:
         _check_owner(request.args.get("mchid") == names["merchant_id"])
-        found = world.records.list("payment", lambda one: one["transaction_id"] == transaction_id)
+        found = world.records.list_all("payment", lambda one: one["transaction_id"] == transaction_id)
         if not found:
             raise Refusal(404, "ORDER_NOT_EXIST", "订单不存在")
         return describe_payment(world, found[0]), 200
@@ -352,7 +354,7 @@ def check_notify_url(url: Any) -> None:
 
 def _ripen_refunds(desk: PayDesk) -> None:
     world = desk.world
-    for record in world.records.list("refund", lambda one: one["status"] == "PROCESSING"):
+    for record in world.records.list_open("refund", lambda one: one["status"] != "PROCESSING"):
         if record["ripens"] > world.wall():
             continue
         payment = world.records.find("payment", record["out_trade_no"])
@@ -428,7 +430,7 @@ def _find(world: World, out_no: str) -> Record:
 def _find_by_either(world: World, body: Record) -> Record:
     payment = world.records.find("payment", str(body.get("out_trade_no", "")))
     if payment is None and body.get("transaction_id"):
-        found = world.records.list("payment", lambda one: one["transaction_id"] == body["transaction_id"])
+        found = world.records.list_all("payment", lambda one: one["transaction_id"] == body["transaction_id"])
         payment = found[0] if found else None
     if payment is None:
         raise Refusal(404, "RESOURCE_NOT_EXISTS", "订单不存在")

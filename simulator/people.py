@@ -42,7 +42,7 @@ def take_code(world: World, purpose: str, code: str) -> str | None:
 
 def list_open_payments(world: World) -> list[Record]:
     """Return what a person could pay now, newest first."""
-    return [one for one in reversed(world.records.list("payment")) if find_obstacle(world, one) is None]
+    return [one for one in reversed(world.records.list_all("payment")) if find_obstacle(world, one) is None]
 
 
 def find_obstacle(world: World, payment: Record) -> str | None:

@@ -25,6 +25,7 @@ PAY_WAITS = (15, 15, 30, 180, 600, 1_200, 1_800, 1_800, 1_800, 3_600, 10_800, 10
 ALIPAY_WAITS = (240, 600, 600, 3_600, 7_200, 21_600, 54_000)
 ANSWER_SECONDS = 5.0
 _LOOK_EVERY_S = 0.02
+_DONE = frozenset({"delivered", "dropped", "given_up"})
 
 
 class Postman:
@@ -38,7 +39,7 @@ class Postman:
         self._client = httpx.Client(timeout=ANSWER_SECONDS, trust_env=False, follow_redirects=False)
         self._thread = threading.Thread(target=self._run, name="postman", daemon=True)
         world.post = self.post
-        for notify in world.records.list("notify", lambda one: one["state"] == "sending"):
+        for notify in world.records.list_all("notify", lambda one: one["state"] == "sending"):
             notify["state"] = "waiting"  # a process before this one died with it
 
     def start(self) -> None:
@@ -68,7 +69,7 @@ class Postman:
     def release(self, order: str) -> int:
         """Let held notifies go, one after the other: `fifo`, `reverse` or `random`. Return how many."""
         with self._world.lock:
-            held = self._world.records.list("notify", lambda one: one["state"] == "held")
+            held = self._world.records.list_all("notify", lambda one: one["state"] == "held")
             if order == "reverse":
                 held.reverse()
             elif order == "random":
@@ -93,8 +94,8 @@ class Postman:
             self._world.ripen()
             with self._world.lock:
                 now = time.time()
-                waiting = self._world.records.list("notify", lambda one: one["state"] == "waiting")
-                due = [one for one in waiting if one["due"] <= now]
+                undone = self._world.records.list_open("notify", lambda one: one["state"] in _DONE)
+                due = [one for one in undone if one["state"] == "waiting" and one["due"] <= now]
                 for notify in due:
                     notify["state"] = "sending"
             for notify in due:
@@ -144,9 +145,12 @@ class Postman:
     def _make_alipay(self, notify: Record, fault: str) -> tuple[str, bytes, dict[str, str]]:
         params = {name: str(value) for name, value in notify["resource"].items()}
         moment = self._world.now()
-        params["notify_time"] = moment.astimezone(ZONE).strftime("%Y-%m-%d %H:%M:%S")
-        if fault == "stale":
-            params["notify_time"] = "2020-01-01 00:00:00"
+        if "msg_method" in params:  # messages to the gateway keep sign_type under the signature
+            params |= {"utc_timestamp": str(int(self._world.wall() * 1_000)), "sign_type": "RSA2"}
+        else:
+            params["notify_time"] = moment.astimezone(ZONE).strftime("%Y-%m-%d %H:%M:%S")
+            if fault == "stale":
+                params["notify_time"] = "2020-01-01 00:00:00"
         text = "&".join(f"{name}={params[name]}" for name in sorted(params) if params[name])
         params["sign"] = sign(self._world.keys.alipay, b"other" if fault == "bad_signature" else text.encode())
         params["sign_type"] = "RSA2"

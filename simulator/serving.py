@@ -1,5 +1,6 @@
 """The way of every call: a fault before, the host's own check and act, the signature, a fault after."""
 
+import json
 import socket
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -35,6 +36,8 @@ def misbehave_after(fault: Fault | None, answer: Response) -> Response:
 
 
 def _misbehave(fault: Fault) -> Response | None:
+    if fault.kind == "garbage" and fault.body is not None:
+        return Response(json.dumps(fault.body), fault.status, mimetype="application/json")
     if fault.kind == "garbage":
         return Response("<html><body>502 Bad Gateway</body></html>", fault.status, mimetype="text/html")
     if fault.kind == "huge":

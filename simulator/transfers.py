@@ -80,7 +80,7 @@ def make_transfers(desk: PayDesk) -> None:
 
     @desk.call("get_transfer_by_no", "GET", f"{_BASE}/transfer-bill-no/<bill_no>")
     def get_transfer_by_no(_: Record, bill_no: str) -> tuple[Record, int]:
-        found = world.records.list("transfer", lambda one: one["transfer_bill_no"] == bill_no)
+        found = world.records.list_all("transfer", lambda one: one["transfer_bill_no"] == bill_no)
         return _describe(world, _find(world, found[0]["out_bill_no"] if found else "")), 200
 
     @desk.call("cancel_transfer", "POST", f"{_BASE}/out-bill-no/<out_no>/cancel")
@@ -107,7 +107,8 @@ def confirm(world: World, out_no: str) -> Record:
 
 def list_waiting(world: World) -> list[Record]:
     """Return the transfers that wait for their recipient, newest first."""
-    return world.records.list("transfer", lambda one: one["state"] == "WAIT_USER_CONFIRM")[::-1]
+    open_ones = world.records.list_open("transfer", lambda one: one["state"] in _FINAL)
+    return [one for one in reversed(open_ones) if one["state"] == "WAIT_USER_CONFIRM"]
 
 
 def _move(world: World, record: Record, state: str, *, ends_as: str) -> None:
@@ -118,7 +119,7 @@ def _move(world: World, record: Record, state: str, *, ends_as: str) -> None:
 
 def _ripen(desk: PayDesk) -> None:
     world = desk.world
-    for record in world.records.list("transfer", lambda one: one["state"] not in _FINAL):
+    for record in world.records.list_open("transfer", lambda one: one["state"] in _FINAL):
         if record["state"] == "WAIT_USER_CONFIRM":
             if from_text(record["created"]) + CONFIRM_WITHIN > world.now():
                 continue

@@ -58,6 +58,8 @@ def make_wechat(world: World) -> Blueprint:
                         result = act(_read_body())
                 except Refusal as refusal:
                     result = refusal.document
+                except (AttributeError, TypeError, KeyError, ValueError):
+                    result = Refusal(47001, "data format error").document
                 if isinstance(result, bytes):
                     return misbehave_after(fault, Response(result, mimetype="image/png"))
                 if fault is not None and fault.kind == "edit":
@@ -229,7 +231,7 @@ def make_wechat(world: World) -> Blueprint:
 def _find_paid(world: World, key: Any) -> Record:
     payment = None
     if isinstance(key, dict) and key.get("order_number_type") == 2:
-        found = world.records.list("payment", lambda one: one.get("transaction_id") == key.get("transaction_id"))
+        found = world.records.list_all("payment", lambda one: one.get("transaction_id") == key.get("transaction_id"))
         payment = found[0] if found else None
     elif isinstance(key, dict) and key.get("mchid") == world.keys.names["merchant_id"]:
         payment = world.records.find("payment", str(key.get("out_trade_no", "")))

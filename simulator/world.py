@@ -39,9 +39,10 @@ class World:
         self.skew_seconds = 0.0
         self.refund_seconds = 0.5
         self.signs_with = "asked"
+        self.alipay_gateway_url = ""
         self.ripeners: list[Callable[[], None]] = []
         self.post: Callable[[Record], None] = lambda _: None
-        self._numbers = itertools.count(len(self.records.list("payment")) + 1)
+        self._numbers = itertools.count(len(self.records.list_all("payment")) + 1)
         clock = self.records.find("clock", "offset")
         self.offset = float(clock["seconds"]) if clock else 0.0
 

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -68,13 +68,18 @@ def run_tuike(*words: str, directory: Path | None = None, check: bool = True) ->
 
 @contextmanager
 def start_stack(
-    directory: Path, *, port: int | None = None, environ: Mapping[str, str] | None = None, patience: float = 90
+    directory: Path,
+    *,
+    port: int | None = None,
+    words: Sequence[str] = (),
+    environ: Mapping[str, str] | None = None,
+    patience: float = 90,
 ) -> Iterator[Stack]:
     """Run `tuike up` on `directory` for the length of a block; `port` None takes a free one."""
     # On a leash, so that a test run that is killed takes its stacks along.
     leash = [sys.executable, "-I", "-S", str(processes.LEASH), str(os.getpid()), str(int(signal.SIGTERM)), "-"]
     command = [*leash, sys.executable, "-m", "tuike.cli", "up", "--data-dir", str(directory),
-               "--port", str(port or find_free_port())]  # fmt: skip
+               "--port", str(port or find_free_port()), *words]  # fmt: skip
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True,
         env=_make_environ() | dict(environ or {}),

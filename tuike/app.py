@@ -13,7 +13,7 @@ from tuike.db import Database
 from tuike.graph import Graph
 from tuike.identity import Vault
 from tuike.payments import Counter
-from tuike.providers import Providers
+from tuike.providers import DatabaseTokenStore, Providers
 from tuike.workbench import Desk
 
 _CHECK_SECONDS = 2
@@ -36,7 +36,8 @@ class App:
     """Where analysts ask the graph; connects when it is first asked."""
 
     def __post_init__(self) -> None:
-        config, providers = self.config, Providers(self.config)
+        config = self.config
+        providers = Providers(config, tokens=DatabaseTokenStore(self.db))
         counter = Counter(
             providers,
             config.public_url,

@@ -93,6 +93,28 @@ def test_commands_beside_a_running_stack_use_its_servers_and_leave_them_running(
     assert is_healthy(stack.url)
 
 
+def test_the_stand_ins_answer_and_every_part_is_led_to_them(stack: Stack) -> None:
+    with urllib.request.urlopen(f"{stack.simulator_url}/_control/health", timeout=10) as answer:
+        settings = json.load(answer)["settings"]
+    assert {name: stack.read_note()["settings"].get(name) for name in settings} == settings
+    for name in ("settings.json", "keys.json", "merchant_private_key.pem"):
+        assert stat.S_IMODE((stack.directory / "simulator" / name).stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize(
+    ("words", "environ"), [(("--no-simulator",), {}), ((), {"TUIKE_ALIPAY_APP_ID": "2021000000000000"})]
+)
+def test_no_stand_ins_run_where_they_are_not_wanted_or_a_real_provider_is_configured(
+    tmp_path: Path, make_stack: Callable[..., Stack], words: tuple[str, ...], environ: dict[str, str]
+) -> None:
+    stack = make_stack(tmp_path / "data", words=words, environ=environ)
+    note = stack.read_note()
+    assert "simulator" not in note["parts"]
+    assert not any(name.startswith("TUIKE_WECHAT") for name in note["settings"])
+    assert is_healthy(stack.url)
+    assert stack.output == [f"ready {stack.url}"]
+
+
 def test_a_part_that_is_killed_is_started_again_and_logged(tmp_path: Path, make_stack: Callable[..., Stack]) -> None:
     stack = make_stack(tmp_path / "data")
     for part in PARTS:

@@ -14,7 +14,8 @@ from types import FrameType
 from tuike.config import Config, read_config
 from tuike.embedded import DataDirectory, GraphServer, PostgresServer, StackNote
 from tuike.embedded.processes import sweep
-from tuike.embedded.supervisor import Stopped, Supervisor, choose_port
+from tuike.embedded.supervisor import Stopped, Supervisor, choose_port, choose_simulator_port
+from tuike.providers import is_any_configured
 
 _OURS = ("postgres", "graph", "run", "log", "stack.json", "secrets.json", "simulator")
 
@@ -62,6 +63,7 @@ def serve(
         port=choose_port(host, port),
         broker_url="pgmq://",
         prepare=lambda settings: prepare(read_config(settings)),
+        simulator_port=None if is_any_configured(read_config()) else choose_simulator_port(),
     )
 
     def tell(url: str) -> None:

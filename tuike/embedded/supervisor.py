@@ -122,7 +122,6 @@ class Supervisor:
             cleanup.callback(self._stop_all)
             try:
                 self._start_servers()
-                self._start_simulator()
                 self._prepare(self._settings)
                 self._is_usable = True
                 self._start_programs()
@@ -160,13 +159,15 @@ class Supervisor:
             _rotate(log_file)
         with self._starting(graph):
             graph.launch()  # its two seconds are PostgreSQL's as well
-            with self._starting(postgres):
+            with self._starting_simulator(), self._starting(postgres):
                 postgres.start()
             graph.wait()
 
-    def _start_simulator(self) -> None:
-        """Start the stand-ins and pass the variables that lead to them on to everybody."""
+    @contextmanager
+    def _starting_simulator(self) -> Iterator[None]:
+        """Start the stand-ins, if they are wanted, beside the block; pass the variables that lead to them on."""
         if self._simulator_port is None:
+            yield
             return
         directory = self.directory.simulator
         command = [sys.executable, "-m", "simulator", "--directory", str(directory),
@@ -175,6 +176,7 @@ class Supervisor:
         simulator = Program("simulator", command, self.directory.log / "simulator.log", environ, patience=5)
         with self._starting(simulator):
             simulator.start()
+            yield
             self._wait_until(lambda: _is_answered(f"{self.simulator_url}/_control/health"))
         self._settings |= json.loads((directory / "settings.json").read_text())
 

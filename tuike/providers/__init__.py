@@ -38,6 +38,7 @@ from tuike.providers.model import (
     TransferState,
 )
 from tuike.providers.settings import Providers, is_any_configured
+from tuike.providers.store import DatabaseTokenStore
 from tuike.providers.wechat import (
     AccessToken,
     MemoryTokenStore,
@@ -56,7 +57,8 @@ from tuike.providers.wechat import (
 from tuike.providers.wechat_pay import NAME_NEEDED_MINOR, PAID_ALREADY, WeChatPay
 
 __all__ = [
-    "NAME_NEEDED_MINOR", "PAID_ALREADY", "AccessToken", "Alipay", "AlipayUser", "Bill", "BillLine", "FundBill",
+    "NAME_NEEDED_MINOR", "PAID_ALREADY", "AccessToken", "Alipay", "AlipayUser", "Bill", "BillLine",
+    "DatabaseTokenStore", "FundBill",
     "FundLine", "Limits", "MemoryTokenStore", "Notify", "NotifyKind", "NotifyMalformed", "NotifyStale", "Parcel",
     "Payment", "PaymentState", "Phone", "Provider", "ProviderAnswerInvalid", "ProviderNotConfigured",
     "ProviderNotFound", "ProviderRefused", "ProviderUnavailable", "Providers", "PushEvent", "Refund", "RefundState",

@@ -217,5 +217,5 @@ def _failures_as_busy() -> Iterator[None]:
         raise _Busy("timed_out", is_sent=True) from None
     except httpx.TransportError:
         raise _Busy("broken_off", is_sent=True) from None
-    except httpx.HTTPError:
+    except (httpx.HTTPError, httpx.InvalidURL):
         raise _Busy("unreadable", is_sent=True) from None

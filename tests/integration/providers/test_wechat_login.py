@@ -8,8 +8,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from tests.simulators import Ear, Simulated
+from tuike.config import read_config
+from tuike.db import Database
 from tuike.providers import (
     AccessToken,
+    DatabaseTokenStore,
     MemoryTokenStore,
     Parcel,
     ProviderAnswerInvalid,
@@ -127,6 +130,29 @@ def test_a_token_that_the_platform_forgot_is_replaced_once(
     wechat._tokens.put(wechat.app_id, AccessToken("forgotten", now + timedelta(hours=1)))
     assert wechat.make_code_image(scene="p=1", page="pages/index", now=now).startswith(b"\x89PNG")
     assert wechat._tokens.find(wechat.app_id) != AccessToken("forgotten", now + timedelta(hours=1))
+
+
+def test_processes_share_the_token_through_postgresql(simulator: Simulated, database: Database, now: datetime) -> None:
+    first, second = (
+        Providers(read_config(simulator.settings), tokens=DatabaseTokenStore(database)).wechat for _ in range(2)
+    )
+    token = first.get_access_token(now=now)
+    simulator.fault("wechat.stable_token", "error", code="40125", times=9)
+    assert second.get_access_token(now=now) == token
+    store = DatabaseTokenStore(database)
+    store.put(first.app_id, AccessToken("older", now))
+    assert store.find(first.app_id).value == token  # type: ignore[union-attr]
+
+
+def test_a_token_that_another_process_replaced_is_looked_up(
+    simulator: Simulated, database: Database, now: datetime
+) -> None:
+    store = DatabaseTokenStore(database)
+    first, second = (Providers(read_config(simulator.settings), tokens=store).wechat for _ in range(2))
+    second.get_access_token(now=now)
+    first._fetch_token(now=now, is_forced=True)
+    simulator.fault("wechat.stable_token", "error", code="45009", times=9)
+    assert second.make_code_image(scene="a", page="pages/index", now=now)
 
 
 def test_a_store_that_fails_does_not_stop_a_call(simulator: Simulated, providers: Providers, now: datetime) -> None:

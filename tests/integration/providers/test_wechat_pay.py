@@ -36,6 +36,11 @@ def read(providers: Providers, heard: Any, **changes: Any) -> Any:
     return providers.wechat_pay.read_notify(**given)
 
 
+def read_refund(providers: Providers, ear: Ear) -> Any:
+    """Return the notify of the refund, whichever came first."""
+    return next(one for one in (read(providers, heard) for heard in ear.wait(2)) if one.kind is NotifyKind.REFUND)
+
+
 def refund(providers: Providers, number: str = "r-1", amount_minor: int = 345, **changes: Any) -> Any:
     given = {"out_refund_no": number, "out_no": "order-1", "amount_minor": amount_minor, "total_minor": 12_345,
              "reason": "坏了 broken"} | changes  # fmt: skip
@@ -79,8 +84,7 @@ def test_a_refund_is_asked_for_told_and_read(simulator: Simulated, providers: Pr
     pay()
     asked = refund(providers, notify_url=ear.url)
     assert (asked.state, asked.amount_minor, asked.total_minor) == (RefundState.PROCESSING, 345, 12_345)
-    notify = read(providers, ear.wait(2)[1])
-    assert notify.kind is NotifyKind.REFUND
+    notify = read_refund(providers, ear)
     assert (notify.refund.out_refund_no, notify.refund.state) == ("r-1", RefundState.SUCCEEDED)
     assert providers.wechat_pay.get_refund(out_refund_no="r-1").refunded_at == notify.refund.refunded_at
     assert providers.wechat_pay.get_payment(out_no="order-1").state is PaymentState.REFUNDED
@@ -94,7 +98,7 @@ def test_a_refund_can_end_badly(
     simulator.control("settings", refund_seconds=60)
     refund(providers, notify_url=ear.url)
     simulator.control("refunds/r-1/outcome", outcome=outcome)
-    assert read(providers, ear.wait(2)[1]).refund.state is state
+    assert read_refund(providers, ear).refund.state is state
 
 
 # Twice, late, too much
@@ -270,6 +274,16 @@ def test_a_platform_that_is_not_there_leaves_nothing_unknown(simulator: Simulate
     assert (down.value.reason, down.value.is_outcome_unknown) == ("not_reached", False)
 
 
+@pytest.mark.parametrize("code", [["SYSTEM_ERROR"], {"a": 1}, 5, None, "X" * 5_000])
+def test_a_refusal_in_a_strange_shape_is_a_refusal_or_not_believed(
+    simulator: Simulated, providers: Providers, pay: Make, code: object
+) -> None:
+    out_no = pay()
+    simulator.fault("pay.get_payment", "garbage", status=400, body={"code": code, "message": ["no"]})
+    with pytest.raises((ProviderRefused, ProviderAnswerInvalid)):
+        providers.wechat_pay.get_payment(out_no=out_no)
+
+
 def test_retry_after_is_waited_for_and_no_longer_than_the_deadline(
     simulator: Simulated, providers: Providers, pay: Make
 ) -> None:
@@ -375,6 +389,17 @@ def test_headers_are_read_in_any_case(providers: Providers, pay: Make, ear: Ear)
     heard = ear.wait()[0]
     lower = {name.lower(): value for name, value in heard.headers.items()}
     assert read(providers, heard, headers=lower).payment.is_paid
+
+
+@pytest.mark.parametrize("value", ["签名", "\xff\xfe", "", "a" * 60_000, "\r\nX: 1"])
+@pytest.mark.parametrize("name", ["Signature", "Serial", "Timestamp", "Nonce"])
+def test_headers_of_any_kind_are_refused_and_nothing_else(
+    providers: Providers, pay: Make, ear: Ear, name: str, value: str
+) -> None:
+    pay()
+    heard = ear.wait()[0]
+    with pytest.raises(SignatureInvalid):
+        read(providers, heard, headers={**heard.headers, f"Wechatpay-{name}": value})
 
 
 def test_a_notify_for_another_merchant_is_refused(

@@ -172,5 +172,10 @@ def test_keys_are_read_in_every_form_they_are_handed_out_in(simulator: Simulated
     assert load_private_key(bare).private_numbers() == number
     one_line = simulator.make_providers(TUIKE_WECHAT_PAY_PRIVATE_KEY=pem.replace("\n", "\\n"))
     assert one_line.wechat_pay.merchant.key.private_numbers() == number
+    in_base64 = simulator.make_providers(TUIKE_WECHAT_PAY_PRIVATE_KEY=bare)
+    assert in_base64.wechat_pay.merchant.key.private_numbers() == number
+    broken = simulator.make_providers(TUIKE_WECHAT_PAY_PRIVATE_KEY="A" * len(bare))  # too long for a path as well
+    with pytest.raises(ValueError, match="TUIKE_WECHAT_PAY_PRIVATE_KEY"):
+        _ = broken.wechat_pay
     public = Path(simulator.settings["TUIKE_WECHAT_PAY_PUBLIC_KEY"]).read_text()
     assert load_public_key("".join(public.strip().splitlines()[1:-1])) == load_public_key(public)

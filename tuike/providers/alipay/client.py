@@ -118,7 +118,7 @@ class Alipay(Core):
         self._expect(answer, "out_trade_no", out_no)
         try:
             return _read_payment(answer, paid_at=answer.get("send_pay_date"))
-        except (KeyError, ValueError):
+        except (KeyError, ValueError, TypeError):
             raise ProviderAnswerInvalid(Provider.ALIPAY, "not_as_documented") from None
 
     def close_payment(self, *, out_no: str) -> None:
@@ -233,7 +233,7 @@ class Alipay(Core):
             if abs(now - sent_at) > _NOTIFY_AGE:
                 raise NotifyStale
             return self._read_notify(params, sent_at)
-        except (KeyError, ValueError, OverflowError, OSError, RecursionError):
+        except (KeyError, ValueError, TypeError, AttributeError, OverflowError, OSError, RecursionError):
             raise NotifyMalformed from None
 
     def _read_notify(self, params: Mapping[str, str], sent_at: datetime) -> Notify:

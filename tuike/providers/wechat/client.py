@@ -43,6 +43,7 @@ _SHIPPING_STATES = {
     1: ShippingState.TO_SHIP, 2: ShippingState.SHIPPED, 3: ShippingState.RECEIVED, 4: ShippingState.COMPLETED,
     5: ShippingState.REFUNDED, 6: ShippingState.COMPLETED,
 }  # fmt: skip
+_LONGEST_TOKEN_S = 86_400
 MAX_TEXT = 2_500
 MAX_PARCELS = 15
 MAX_GOODS = 120
@@ -71,6 +72,7 @@ class WeChat:
         self._push_token = push_token
         self._push_key = push_key
         self._lock = threading.Lock()
+        self._token: AccessToken | None = None
 
     def log_in(self, *, code: str) -> WeChatSession:
         """Return who is behind the code of `wx.login`. A code works once, so it is never sent twice.
@@ -150,10 +152,12 @@ class WeChat:
         result = answer.get("result")
         try:
             assert isinstance(result, dict)
-            verdict = TextVerdict(result["suggest"])
-        except (AssertionError, KeyError, ValueError):
+            checked = TextCheck(
+                TextVerdict(result["suggest"]), int(result.get("label", 100)), str(answer.get("trace_id", ""))
+            )
+        except (AssertionError, KeyError, TypeError, ValueError):
             raise ProviderAnswerInvalid(Provider.WECHAT, "no_verdict") from None
-        return TextCheck(verdict, int(result.get("label", 100)), str(answer.get("trace_id", "")))
+        return checked
 
     def upload_shipping(
         self,
@@ -232,14 +236,15 @@ class WeChat:
 
     def get_access_token(self, *, now: datetime) -> str:
         """Return the token that server calls carry, from the store while it is fresh."""
-        known = self._find_token()
+        known = self._token
         if known is not None and known.is_fresh(now):
             return known.value
         with self._lock:  # one asks, the others of this process wait for what it gets
-            known = self._find_token()
-            if known is not None and known.is_fresh(now):
-                return known.value
-            return self._fetch_token(now=now, is_forced=False).value
+            known = self._token if self._token is not None and self._token.is_fresh(now) else self._find_token()
+            if known is None or not known.is_fresh(now):
+                known = self._fetch_token(now=now, is_forced=False)
+            self._token = known
+            return known.value
 
     def close(self) -> None:
         """Close the connections."""
@@ -276,12 +281,12 @@ class WeChat:
     def _renew_token(self, refused: str, *, now: datetime) -> str:
         with self._lock:
             known = self._find_token()
-            if known is not None and known.value != refused and known.is_fresh(now):
-                return known.value  # somebody was faster
-            fetched = self._fetch_token(now=now, is_forced=False)
-            if fetched.value == refused:  # the platform still believes in it; forcing is limited to 20 a day
-                fetched = self._fetch_token(now=now, is_forced=True)
-            return fetched.value
+            if known is None or known.value == refused or not known.is_fresh(now):  # nobody was faster
+                known = self._fetch_token(now=now, is_forced=False)
+            if known.value == refused:  # the platform still believes in it; forcing is limited to 20 a day
+                known = self._fetch_token(now=now, is_forced=True)
+            self._token = known
+            return known.value
 
     def _find_token(self) -> AccessToken | None:
         try:
@@ -301,7 +306,7 @@ class WeChat:
         )  # fmt: skip
         answer = self._read(self._transport.send(request, repeat=Repeat.HARMLESS, find_busy=_find_busy))
         seconds = answer.get("expires_in")
-        if not isinstance(seconds, int):
+        if not isinstance(seconds, int) or not 0 <= seconds <= _LONGEST_TOKEN_S:
             raise ProviderAnswerInvalid(Provider.WECHAT, "no_expiry")
         token = AccessToken(_text(answer, "access_token"), now + timedelta(seconds=seconds))
         try:

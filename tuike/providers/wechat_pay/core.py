@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar
 from urllib.parse import urlencode
 
-import httpx
 import structlog
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
@@ -170,7 +169,7 @@ class Core:
 
     def decide_trust(self, headers: Mapping[str, str], body: bytes, *, now: datetime) -> Trust:
         """Return whether the platform signed a notify's bytes; an unknown serial has its certificate fetched first."""
-        return self._decide_trust(httpx.Headers(dict(headers)), body, now=now)
+        return self._decide_trust(headers, body, now=now)
 
     def _decide_trust(self, headers: Mapping[str, str], body: bytes, *, now: datetime) -> Trust:
         trust = decide_trust(headers, body, keys=self._list_keys(now), now=now)
@@ -255,4 +254,4 @@ def _find_busy(answer: Answer) -> str | None:
         code = json.loads(answer.body).get("code")
     except (ValueError, RecursionError):
         return None
-    return code.lower() if code in _BUSY else None
+    return code.lower() if isinstance(code, str) and code in _BUSY else None

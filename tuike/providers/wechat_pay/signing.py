@@ -64,12 +64,13 @@ def decide_trust(
 ) -> Trust:
     """Return whether the platform signed exactly these bytes, recently.
 
-    `headers` are looked up without regard to case by the mapping given; `keys` maps `Wechatpay-Serial` to its key.
+    `headers` are read without regard to case; `keys` maps `Wechatpay-Serial` to its key.
     `now` None leaves the age out. A probe (a signature that starts with `WECHATPAY/SIGNTEST/`) takes this same way and
     proves invalid.
     """
+    lowered = {name.lower(): value for name, value in headers.items()}
     serial, signature, timestamp, nonce = (
-        headers.get(f"Wechatpay-{name}") or "" for name in ("Serial", "Signature", "Timestamp", "Nonce")
+        lowered.get(f"wechatpay-{name}") or "" for name in ("serial", "signature", "timestamp", "nonce")
     )
     if not (serial and signature and timestamp and nonce):
         return Trust.UNSIGNED
