@@ -7,10 +7,14 @@ from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from api import (
+    addresses,
+    after_sale,
     agreements,
     browsing,
+    cart,
     catalog,
     commissions,
+    coupons,
     links,
     logins,
     me,
@@ -21,6 +25,7 @@ from api import (
     payouts,
     promoters,
     reconciliations,
+    shop_orders,
     shoppers,
     staff,
     wallets,
@@ -56,6 +61,11 @@ CAPABILITIES: tuple[Routes, ...] = (
     shoppers.routes,
     staff.routes,
     workbench.routes,
+    addresses.routes,
+    cart.routes,
+    coupons.routes,
+    shop_orders.routes,
+    after_sale.routes,
 )
 
 

@@ -96,6 +96,8 @@ def render_error(error: TuikeError) -> Response:
     body: dict[str, Any] = {"code": error.code, "message": clean_message(str(error))}
     if error.fields:
         body["fields"] = {clean_text(name): reasons for name, reasons in list(error.fields.items())[:_MAX_FIELDS]}
+    if error.details:
+        body["details"] = error.details
     if isinstance(error, Unavailable):
         body["part"] = error.part
     body["request_id"] = request_id

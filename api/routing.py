@@ -182,6 +182,8 @@ class Route:
     example: Mapping[str, Any] | None = None
     in_transaction: bool = True
     writes_relations: bool = False
+    looks_ahead: bool = False
+    """Whether the instants of the body may lie in the future."""
     answers_secrets: bool = False
     checks_shopper: bool | None = None
     agreements: Sequence[identity.AgreementKind] = ()
@@ -230,7 +232,8 @@ class Route:
         try:
             if self.body is not None:
                 values["body"] = f.load(self.body, document)
-                _refuse_future_fields(values["body"], call.now)
+                if not self.looks_ahead:
+                    _refuse_future_fields(values["body"], call.now)
         except ValidationFailed:
             if stored is not None:  # a key that is taken is the older news
                 with call.db.transaction() as tx:
@@ -483,6 +486,7 @@ class ErrorBody(Answer):
         keys=ma.fields.String(), values=ma.fields.List(ma.fields.String()), data_key="fields",
         metadata={"description": "The fields at fault by path, such as `lines.0.amount_minor`."},
     )  # fmt: skip
+    details = ma.fields.Dict(metadata={"description": "What is needed to go on, where a code says so."})
     part = ma.fields.String(metadata={"description": "With 503: which part is down."})
     request_id = ma.fields.String(required=True)
 

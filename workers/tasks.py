@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from tuike import catalog, commission, identity, payments, reactions, team, wallet, workbench
+from tuike import catalog, commission, fulfilment, identity, payments, reactions, team, wallet, workbench
 from tuike.db import outbox
 from tuike.shared import clock
 from workers.celery_app import app as celery
@@ -91,3 +91,15 @@ def reconcile_payments() -> int:
     """Compare the days whose bills are there with our books."""
     app = open_app()
     return payments.reconcile_due(app.db, app.counter, now=clock.read_clock())
+
+
+@celery.task(name="fulfilment.receive_due")
+def receive_due() -> int:
+    """Count as received what was shipped long enough ago."""
+    return fulfilment.receive_due(open_app().db, now=clock.read_clock())
+
+
+@celery.task(name="fulfilment.end_due_cases")
+def end_due_cases() -> int:
+    """Decide the after-sale cases that waited too long."""
+    return fulfilment.end_due_cases(open_app().db, now=clock.read_clock())

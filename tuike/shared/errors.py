@@ -1,12 +1,14 @@
 """The one family of errors that a caller can act on; everything else is a defect and becomes a 500."""
 
 from collections.abc import Mapping
+from typing import Any
 
 
 class TuikeError(Exception):
     """An anticipated refusal with a stable code, the HTTP status it maps to, and optionally the fields at fault.
 
-    `fields` maps a field's path (`lines.0.amount_minor`) to a list of sentences about it.
+    `fields` maps a field's path (`lines.0.amount_minor`) to a list of sentences about it; `details` is what a caller
+    needs to go on, ready for JSON.
     """
 
     code = "error"
@@ -16,6 +18,7 @@ class TuikeError(Exception):
     def __init__(self, message: str | None = None, *, fields: Mapping[str, list[str]] | None = None) -> None:
         super().__init__(message or self.message)
         self.fields = dict(fields) if fields else None
+        self.details: Mapping[str, Any] | None = None
 
 
 class Malformed(TuikeError):

@@ -1,4 +1,4 @@
-"""The verbs of checkout."""
+"""Placing an order: its attribution and its split, decided once."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -21,6 +21,7 @@ def place_order(
     *,
     external_id: str,
     buyer_id: str,
+    merchant_id: str = DEFAULT_MERCHANT,
     currency: str = money.DEFAULT_CURRENCY,
     placed_at: datetime,
     touch_id: str | None = None,
@@ -48,7 +49,7 @@ def place_order(
         id=ids.new_id("order"),
         external_id=external_id,
         buyer_id=buyer_id,
-        merchant_id=DEFAULT_MERCHANT,
+        merchant_id=merchant_id,
         currency=currency,
         shipping_minor=shipping_minor,
         touch_id=touch_id,
