@@ -23,6 +23,7 @@ class Trial:
     seed: int
     frauds: str = "documented"
     hiding: str = "usual"
+    rings_max: int | None = None
 
     @property
     def name(self) -> str:
@@ -58,8 +59,12 @@ def list_trials(*, everything: bool) -> list[Trial]:
     trials += [Trial("silent", host, "small", 0.0, 500 + n, frauds="none") for n, host in enumerate(hosts[::2])]
     documented = [name for name, fraud in worlds.FRAUDS.items() if not fraud.is_held_out]
     held_out = [name for name, fraud in worlds.FRAUDS.items() if fraud.is_held_out]
-    trials += [Trial("alone", hosts[n % 8], "small", 0.04, 600 + n, frauds=f) for n, f in enumerate(documented)]
-    trials += [Trial("held-out", hosts[n % 8], "small", 0.04, 700 + n, frauds=f) for n, f in enumerate(held_out)]
+    for part, frauds, seed in (("alone", documented, 600), ("held-out", held_out, 700)):
+        trials += [
+            Trial(part, hosts[(n + 3 * again) % 8], "small", 0.05, seed + 50 * again + n, frauds=fraud, rings_max=6)
+            for n, fraud in enumerate(frauds)
+            for again in (0, 1)
+        ]
     if everything:
         trials += [
             Trial("worlds", host, size, rate, 1000 + 10 * n, hiding=hiding)
@@ -68,7 +73,7 @@ def list_trials(*, everything: bool) -> list[Trial]:
             for hiding in (("easy", "usual", "hard") if size == "medium" else ("usual",))
         ]
         trials += [
-            Trial(part, host, "medium", 0.02, 2000 + 100 * n + m, frauds=fraud)
+            Trial(part, host, "medium", 0.02, 2000 + 100 * n + m, frauds=fraud, rings_max=20)
             for n, host in enumerate(("town", "longtail", "livestream", "few_ids"))
             for part, frauds in (("alone", documented), ("held-out", held_out))
             for m, fraud in enumerate(frauds)
@@ -84,7 +89,8 @@ def run_trial(trial: Trial) -> Outcome:
         world, output = Path(scratch) / "world", Path(scratch) / "output"
         simulated = worlds.simulate_world(
             seed=trial.seed, size=worlds.Size(trial.size), host=trial.host, frauds=(trial.frauds,),
-            fraud_rate=trial.rate, knobs=worlds.LEVELS[trial.hiding])  # fmt: skip
+            fraud_rate=trial.rate, knobs=worlds.LEVELS[trial.hiding],
+            rings_max=trial.rings_max)  # fmt: skip
         rows = sum(worlds.write_world(simulated, world).values())
         truth = worlds.read_truth(world)
         begun = time.perf_counter()

@@ -23,13 +23,14 @@ _CROWD_SHARE = 0.2
 def simulate_world(
     *, seed: int, size: Size = Size.SMALL, host: str | None = None, frauds: Sequence[str] = ("documented",),
     confounders: Sequence[str] = ("all",), fraud_rate: float = DEFAULT_RATE, knobs: KnobRanges = LEVELS["usual"],
-    buyers: int | None = None,
+    buyers: int | None = None, rings_max: int | None = None,
 ) -> World:  # fmt: skip
     """Return a world; the same arguments always make the same one.
 
     `host` is a shape of honest trade, drawn from the seed when None. `frauds` are names, or `documented`, `held-out`,
-    `all`, `none`; `confounders` are names, `all` or `none`. About `fraud_rate` of all accounts belong to
-    rings. Frauds that leave no trace in such a host are left out when others are left.
+    `all`, `none`; `confounders` are names, `all` or `none`. About `fraud_rate` of all accounts belong to rings, of which
+    there are at most `rings_max`; frauds that leave no trace in such a host are left out when others are left.
+    `buyers` overrides the size.
 
     Raises:
         UnknownName: a name is not documented.
@@ -47,7 +48,7 @@ def simulate_world(
     equip_hosts(world)
     add_browsing(world)
     _place_confounders(world, chosen_confounders)
-    _plant_rings(world, chosen_frauds, fraud_rate, knobs)
+    _plant_rings(world, chosen_frauds, fraud_rate, knobs, rings_max)
     link_touches(world)
     return world
 
@@ -97,14 +98,14 @@ def _place_confounders(world: World, names: list[str]) -> None:
         CONFOUNDERS[names[number % len(names)]].place(world)
 
 
-def _plant_rings(world: World, frauds: list[Fraud], rate: float, knobs: KnobRanges) -> None:
+def _plant_rings(world: World, frauds: list[Fraud], rate: float, knobs: KnobRanges, most: int | None) -> None:
     if not frauds or rate <= 0:
         return
     frauds = [fraud for fraud in frauds if fraud.leaves_traces_in(world.host)] or frauds
     accounts = world.buyers.count + world.promoters.count
     planted = 0
     order: list[int] = []
-    while planted < rate * accounts or not world.rings:
+    while (planted < rate * accounts or not world.rings) and len(world.rings) != most:
         order = order or world.rng.permutation(len(frauds)).tolist()
         fraud = frauds[order.pop()]
         plot = Plot(world, fraud.name, knobs.draw(world.rng))
