@@ -45,7 +45,7 @@ def test_every_fraud_can_be_planted_in_every_host(host: str, hiding: str, tmp_pa
     assert all(ring.promoters and len(ring.orders) for ring in world.rings)
 
 
-@pytest.mark.parametrize("host", ["town", "few_ids", "bare"])
+@pytest.mark.parametrize("host", ["town", "grocery", "few_ids", "bare"])
 def test_the_files_are_consistent(host: str, tmp_path: Path) -> None:
     world = make_world(host=host, fraud_rate=0.05)
     worlds.write_world(world, tmp_path)
@@ -58,6 +58,7 @@ def test_the_files_are_consistent(host: str, tmp_path: Path) -> None:
         instants = [row[name] for name in ("placed_at", "paid_at", "received_at", "refunded_at") if row[name]]
         assert instants == sorted(instants)
         assert int(row["amount_minor"]) > 0
+    assert len({(row["order_id"], row["buyer_id"], row["promoter_id"]) for row in orders}) == world.order_count
     truth = worlds.read_truth(tmp_path)
     buyers = {row["buyer_id"] for row in orders}
     if "buyers.csv" not in world.host.missing_files:

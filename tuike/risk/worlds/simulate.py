@@ -28,8 +28,8 @@ def simulate_world(
     """Return a world; the same arguments always make the same one.
 
     `host` is a shape of honest trade, drawn from the seed when None. `frauds` are names, or `documented`, `held-out`,
-    `all`, `none`; `confounders` are names, `all` or `none`. About `fraud_rate` of all accounts belong to rings, of which
-    there are at most `rings_max`; frauds that leave no trace in such a host are left out when others are left.
+    `all`, `none`; `confounders` are names, `all` or `none`. About `fraud_rate` of all accounts belong to rings, of
+    which there are at most `rings_max`; frauds that leave no trace in such a host are left out when others are left.
     `buyers` overrides the size.
 
     Raises:

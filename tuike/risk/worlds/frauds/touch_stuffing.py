@@ -18,12 +18,15 @@ def _plant(plot: Plot) -> None:
     plain = (
         (orders["promoter"] == UNKNOWN) & (orders["placed_at"] > plot.since) & (orders["placed_at"] < plot.since + span)
     )
-    first = np.concatenate(([True], orders["order"][1:] != orders["order"][:-1]))
-    candidates = np.flatnonzero(plain & first)
+    candidates = np.unique(orders["order"][plain], return_index=True)[1]
+    candidates = np.flatnonzero(plain)[candidates]
     wanted = len(promoters) * (14 + int(40 * plot.knobs.density))
     rows = rng.choice(candidates, min(wanted, len(candidates)), replace=False)
     through = promoters[rng.integers(0, len(promoters), len(rows))]
-    orders["promoter"][rows] = through
+    credited = np.full(world.order_count, UNKNOWN)
+    credited[orders["order"][rows]] = through
+    lines = np.flatnonzero(credited[orders["order"]] != UNKNOWN)
+    orders["promoter"][lines] = credited[orders["order"][lines]]
     lag = 1 + (rng.random(len(rows)) * (4 + 20 * rng.random())).astype(np.int64)
     roots = np.full(len(rows), UNKNOWN - 1)
     world.touch(through, orders["buyer"][rows], orders["placed_at"][rows] - lag, roots)
@@ -31,7 +34,7 @@ def _plant(plot: Plot) -> None:
     anybody = rng.integers(0, world.honest_buyers, extra)
     world.touch(promoters[rng.integers(0, len(promoters), extra)], anybody, plot.instants(extra, spread=span),
                 np.full(extra, UNKNOWN - 1))  # fmt: skip
-    plot.rows.append(rows)
+    plot.rows.append(lines)
     plot.victims += np.unique(orders["buyer"][rows]).tolist()
 
 
