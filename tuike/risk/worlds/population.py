@@ -35,13 +35,19 @@ def make_trade(world: World, *, buyers: int, promoters: int) -> None:
     weight = rng.pareto(host.promoter_tail, promoters) + 0.05
     weight[rng.random(promoters) < 0.35] = 0.0
     weight = np.minimum(weight, weight.sum() * 0.12)
+    sku_share = rng.permutation(popularity / popularity.sum())
+    prices = np.maximum(190, (price // 100).astype(np.int64) * 100 + endings)
+    category = rng.integers(0, host.categories, skus)
     world.trade = Trade(
         day_share=share / share.sum(),
         hour_share=_HOURS / _HOURS.sum(),
-        sku_share=rng.permutation(popularity / popularity.sum()),
-        sku_price=np.maximum(190, (price // 100).astype(np.int64) * 100 + endings),
-        sku_category=rng.integers(0, host.categories, skus),
+        sku_share=sku_share,
+        sku_price=prices,
+        sku_category=category,
         promoter_weight=weight / weight.sum(),
+        sku_cdf=np.cumsum(sku_share),
+        sku_rank=np.argsort(-sku_share, kind="stable"),
+        category_order=np.argsort(category, kind="stable"),
     )
 
 

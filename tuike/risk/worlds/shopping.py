@@ -79,7 +79,7 @@ def _choose_skus(world: World, buyer: Ints) -> Ints:
     again = rng.random(count) < world.host.repeated
     share = np.where(again, hash_shares(buyer * _POOL + rng.integers(0, _POOL, count), 11), rng.random(count))
     tasteful = rng.random(count) < _TASTE
-    order = np.argsort(trade.sku_category, kind="stable")
+    order = trade.category_order
     bounds = np.searchsorted(trade.sku_category[order], np.arange(world.host.categories + 1))
     cdf = np.concatenate(([0.0], np.cumsum(trade.sku_share[order])))
     category = (hash_shares(buyer, 13) * world.host.categories).astype(np.int64)
@@ -96,7 +96,7 @@ def _find_posts(world: World, promoter: Ints) -> tuple[Ints, Ints]:
     chosen = promoter * 64 + (world.rng.random(len(promoter)) * posts).astype(np.int64)
     day = (hash_shares(chosen, 17) * host.days).astype(np.int64)
     second = (19 + 3 * hash_shares(chosen, 19)) * 3600
-    cdf = np.cumsum(world.trade.sku_share)
+    cdf = world.trade.sku_cdf
     sku = np.searchsorted(cdf, hash_shares(chosen, 23)).clip(0, len(cdf) - 1)
     return world.start + day * DAY + second.astype(np.int64), sku
 
@@ -130,7 +130,7 @@ def _add_core(world: World) -> None:
     core = np.flatnonzero(hash_shares(np.arange(world.buyers.count), 29) < 0.16)
     counts = rng.poisson(world.host.town * 30, len(core))
     buyer = np.repeat(core, counts)
-    sku = np.argsort(-trade.sku_share, kind="stable")[:_TOWN_SKUS][rng.integers(0, _TOWN_SKUS, len(buyer))]
+    sku = trade.sku_rank[:_TOWN_SKUS][rng.integers(0, _TOWN_SKUS, len(buyer))]
     busiest = np.argsort(-trade.promoter_weight, kind="stable")[:_TOWN_PROMOTERS]
     world.place(buyer, busiest[rng.integers(0, _TOWN_PROMOTERS, len(buyer))], sku,
                 world.pick_instants(world.buyers["registered_at"][buyer]), touched=0.5)  # fmt: skip

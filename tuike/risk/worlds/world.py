@@ -13,28 +13,31 @@ HOLDING_DAYS = 7
 
 
 class Table:
-    """Columns of integers that grow by chunks and are read as whole arrays."""
+    """Columns of integers that grow and are read as whole arrays; an array read is stale after the next append."""
 
     def __init__(self, *columns: str) -> None:
         self.columns = columns
         self.count = 0
-        self._chunks: dict[str, list[Ints]] = {column: [] for column in columns}
+        self._room = 0
+        self._arrays: dict[str, Ints] = {column: np.empty(0, np.int64) for column in columns}
 
     def append(self, count: int, **values: Ints | int) -> Ints:
         """Add `count` rows and return their numbers; a single integer stands for a whole column."""
         assert set(values) == set(self.columns), set(values) ^ set(self.columns)
+        end = self.count + count
+        if end > self._room:
+            self._room = max(end, self._room * 2)
+            for column, array in self._arrays.items():
+                wider = np.empty(self._room, np.int64)
+                wider[: self.count] = array[: self.count]
+                self._arrays[column] = wider
         for column, value in values.items():
-            chunk = np.full(count, value, np.int64) if isinstance(value, int) else np.asarray(value, np.int64)
-            assert chunk.shape == (count,), (column, chunk.shape, count)
-            self._chunks[column].append(chunk)
-        self.count += count
-        return np.arange(self.count - count, self.count)
+            self._arrays[column][self.count : end] = value
+        self.count = end
+        return np.arange(end - count, end)
 
     def __getitem__(self, column: str) -> Ints:
-        chunks = self._chunks[column]
-        if len(chunks) != 1:
-            chunks[:] = [np.concatenate(chunks) if chunks else np.empty(0, np.int64)]
-        return chunks[0]
+        return self._arrays[column][: self.count]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +50,11 @@ class Trade:
     sku_price: Ints
     sku_category: Ints
     promoter_weight: Floats
+    sku_cdf: Floats
+    sku_rank: Ints
+    """Goods, best sellers first."""
+    category_order: Ints
+    """Goods, sorted by category."""
 
 
 @dataclass
@@ -95,12 +103,12 @@ class World:
 
     def pick_skus(self, count: int) -> Ints:
         """Return goods as popular as goods are here."""
-        return np.searchsorted(np.cumsum(self.trade.sku_share), self.rng.random(count)).clip(
+        return np.searchsorted(self.trade.sku_cdf, self.rng.random(count)).clip(
             0, len(self.trade.sku_share) - 1)  # fmt: skip
 
     def pick_ordinary_skus(self, count: int) -> Ints:
         """Return different goods that are neither the best sellers nor unheard of."""
-        ranked = np.argsort(-self.trade.sku_share, kind="stable")
+        ranked = self.trade.sku_rank
         low, high = min(len(ranked) // 20, 30), max(len(ranked) // 2, count + 1)
         return self.rng.choice(ranked[low:high], min(count, high - low), replace=False)
 
@@ -198,6 +206,6 @@ class World:
     def is_free(self, count: int, taken: set[int]) -> Bools:
         """Return which of the first `count` accounts take part in nothing yet."""
         free = np.ones(count, np.bool_)
-        if taken:
-            free[[number for number in taken if number < count]] = False
+        numbers = np.fromiter(taken, np.int64, len(taken))
+        free[numbers[numbers < count]] = False
         return free
