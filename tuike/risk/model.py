@@ -61,23 +61,11 @@ class Family(StrEnum):
 class Settings:
     """Everything a sweep can be told; one set for every input. Evidence is counted in nats (natural logarithms)."""
 
-    identity_users_strong: int = 3
-    """Up to so many persons on one device, phone or account, sharing it counts in full."""
     identity_users_max: int = 12
     """Past so many persons an identifier says nothing by itself."""
     pairs_per_event_max: int = 12
     """Work budget: pairs of buyers looked at, as a multiple of the order lines. Rare targets come first."""
-    nats_per_member_min: float = 7.0
-    """What binds a member to its ring, net of the cost of having looked for it."""
-    nats_overwhelming: float = 22.0
-    """Evidence for each member that one family alone may convict on."""
-    family_nats_min: float = 2.0
-    """Below this for each member a family is not counted as agreeing."""
     members_min: int = 3
-    false_discovery_rate: float = 0.01
-    """Of the hubs that are found improbable, at most this share may be so by chance (Benjamini-Hochberg)."""
-    settled_days: float = 7.0
-    """A refund so long after the receipt comes after the settlement."""
     cycle_length_max: int = 4
     score_flagged: float = 0.5
     evidence_edges_max: int = 20_000

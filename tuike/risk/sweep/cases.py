@@ -54,6 +54,7 @@ class HubEvidence:
     seats_with_both: int
     company: float
     refunding: int
+    company_is_rare: bool = True
 
 
 def decide_hub(hub: HubEvidence) -> Verdict:
@@ -69,13 +70,20 @@ def decide_hub(hub: HubEvidence) -> Verdict:
     is_refunding = hub.refunding >= max(3.0, 0.6 * hub.members)
     other_campaign = campaign - touch if touch >= _QUICK else campaign
     kinds = [(strong + seat_identity) / 0.3, is_refunding * by[Family.REFUND] / 1.0, by[Family.CYCLE] / 0.8,
-             other_campaign / 0.8, company / 0.8, seat_haste / 0.4, touch / _QUICK]  # fmt: skip
+             seat_haste / 0.4, touch / _QUICK]  # fmt: skip
+    apart = sum(value >= 1.0 for value in kinds)
+    # Neighbours go to the same shops: where company is usual it needs more beside it than signs of where people buy.
+    in_company = company >= 0.8
+    beside = max(by[Family.LIFE] / 0.5, by[Family.MANNER] / 0.8, by[Family.TIME] / 1.6)
+    if hub.company_is_rare:
+        beside = max(beside, other_campaign / 0.8)
+    agree = apart >= 2 or (apart >= 1 and (in_company or other_campaign >= 0.8)) or (in_company and beside >= 1.0)
     total = sum(by.values()) + seat_identity + seat_haste + company
     weight = total * accounts - (0.0 if hub.seat_identity >= 3 else 3.0 * (hub.promoters - 1))
     if touch >= 1.2 and campaign - touch + strong + company < 0.5 * touch and hub.members >= 8:
         convicts = (hub.promoters > 1 and hub.seat_identity >= 3.0) or touch >= 2.8
         return Verdict(convicts, buyers_are_victims=True, is_doubtful=not convicts, total=weight)
-    convicts = sum(value >= 1.0 for value in kinds) >= 2 and (total >= 2.2 or weight >= 30) and weight >= 16
+    convicts = agree and (total >= 2.2 or weight >= 30) and weight >= 16
     # Many of one promoter's customers in one hand: then a little of a campaign's signs is enough.
     convicts |= hub.promoters == 1 and hub.members >= 8 and strong >= 1.5 and campaign >= 0.35 and total >= 2.2
     # A ladder of promoters that share identifiers as well.
@@ -91,6 +99,7 @@ def find_convicted(
     """Return the hubs that convict, each with the accounts it accuses."""
     order = np.argsort(hub_of, kind="stable")
     starts = np.searchsorted(hub_of[order], np.arange(company.size + 1))
+    is_rare = _is_company_rare(dealings, fit, company, hub_of, promoter_of)
     found: list[Found] = []
     doubtful: list[Found] = []
     for hub in np.flatnonzero((fit.members >= 2) | (seats.both > 2)).tolist():
@@ -101,7 +110,7 @@ def find_convicted(
         told = HubEvidence(
             fit.hub_nats[hub], fit.by_trait[hub], int(fit.members[hub]), promoters.size, float(seats.identity[hub]),
             float(seats.haste[hub]), int(seats.both[hub]), float(company[hub]),
-            int((dealings.traits[inside, REFUND] > 0).sum()),
+            int((dealings.traits[inside, REFUND] > 0).sum()), is_rare,
         )  # fmt: skip
         verdict = decide_hub(told)
         if verdict.is_doubtful and promoters.size == 1 and told.members >= 0.6 * (last - first):
@@ -122,6 +131,15 @@ def find_convicted(
             Found(promoters, dealings.buyer[inside], fit.share[inside], nats, verdict.total, verdict.buyers_are_victims)
         )
     return found + _join_forcing(found, doubtful)
+
+
+def _is_company_rare(dealings: Dealings, fit: Fit, company: Column, hub_of: Column, promoter_of: Column) -> bool:
+    """Say whether few of the promoters with some trade share their customers; in a town of neighbours many do."""
+    size = np.bincount(hub_of, minlength=company.size)
+    in_company = company >= 0.8 * np.maximum(fit.members + size, 1)
+    sharing = np.unique(promoter_of[in_company[hub_of] & (size[hub_of] > 1)]).size
+    trading = int((np.diff(dealings.starts)[np.unique(promoter_of)] >= 3).sum())
+    return sharing <= 0.08 * trading
 
 
 def _join_forcing(found: list[Found], doubtful: list[Found]) -> list[Found]:

@@ -64,7 +64,7 @@ def list_edges(sweep: "Sweep", name: str, case: Case) -> list[Row]:
     lines = np.flatnonzero((orders.buyer >= 0) & (orders.promoter >= 0))
     lines = lines[inside[orders.buyer[lines] + world.promoters] & inside[orders.promoter[lines]]]
     case.orders = int(np.unique(orders.order[lines]).size)
-    case.base_minor = int(orders.amount[lines][orders.amount[lines] != MISSING].sum())
+    case.base_minor = sum(amount for amount in orders.amount[lines].tolist() if amount != MISSING)
     weight = min(1.0, case.score)
     rows: dict[Row, float] = {}
 

@@ -33,6 +33,9 @@ _UNIT = 64
 """Weights are whole numbers of 1/64 nat."""
 _ROUNDS = 8
 _PART_MAX = 2000
+_PART_SHARE_MAX = 0.1
+"""A ring is no tenth of all buyers: what so many do is what people do."""
+_PAIRS_FREE = 3_000_000
 _NATS_OF_MEMBER = 6.0
 _NATS_OF_BLOCK = 12.0
 _PURITY = 0.5
@@ -41,12 +44,17 @@ _ONE_PROMOTER = 0.7
 
 @dataclass(slots=True)
 class Events:
-    """Who was at which target when, sorted by target and instant; `via` is the promoter or -1."""
+    """Who was at which target when, sorted by target and instant.
+
+    `via` is the promoter or -1; `part` is one divided by the targets that the buyer was at in the same instant: a
+    basket of many goods is one meeting, not many.
+    """
 
     target: Column
     buyer: Column
     at: Column
     via: Column
+    part: Column
     starts: Column
     by_buyer: Column
     buyer_starts: Column
@@ -105,7 +113,13 @@ def _sort(world: World, target: Column, buyer: Column, at: Column, via: Column) 
     starts = to_starts(number, int(number.max()) + 1 if number.size else 0)
     trade = np.bincount(via[via >= 0], minlength=world.promoters)
     buyer_starts = to_starts(buyer[by_buyer], world.buyers)
-    return Events(number, buyer.astype(np.int64), at, via, starts, by_buyer, buyer_starts, trade)
+    together = np.lexsort((at, buyer))
+    new = np.ones(at.size, bool)
+    new[1:] = (at[together][1:] != at[together][:-1]) | (buyer[together][1:] != buyer[together][:-1])
+    basket = np.empty(at.size, np.int64)
+    basket[together] = np.cumsum(new) - 1
+    part = 1.0 / np.bincount(basket)[basket] if at.size else np.empty(0)
+    return Events(number, buyer.astype(np.int64), at, via, part, starts, by_buyer, buyer_starts, trade)
 
 
 def _find_in_time(world: World, events: Events, settings: Settings) -> list[Block]:
@@ -119,7 +133,7 @@ def _find_in_time(world: World, events: Events, settings: Settings) -> list[Bloc
     size = np.diff(events.starts)
     pairs = size * (size - 1) / 2
     everywhere = near.sum(axis=0) / max(1.0, pairs.sum())
-    budget = settings.pairs_per_event_max * events.at.size // 2
+    budget = min(settings.pairs_per_event_max // 2 * events.at.size, _PAIRS_FREE + 2 * events.at.size)
     fits = np.flatnonzero((near.sum(axis=0) <= budget) & (everywhere <= np.exp(-_NATS_MIN)))
     widest = int(fits[-1]) if fits.size else 0
     nothing = np.empty(0, np.int64)
@@ -131,14 +145,17 @@ def _find_in_time(world: World, events: Events, settings: Settings) -> list[Bloc
     local = (near[target, scale] / np.maximum(pairs[target], 1)) ** 2
     nats = -np.log(np.maximum(np.maximum(everywhere[scale], local), np.exp(-12.0)))
     use = nats >= _NATS_OF_PAIR
-    graph = _add_up(events.buyer[left[use]], events.buyer[right[use]], nats[use], world.buyers)
+    active = np.unique(events.buyer).size
+    left, right = left[use], right[use]
+    nats = nats[use] * np.maximum(events.part[left], events.part[right])
+    graph = _add_up(events.buyer[left], events.buyer[right], nats, world.buyers)
 
     def judge(members: Column) -> tuple[Column, float, Column]:
         return _judge_time(world, events, near, pairs, everywhere, members)
 
     return [
         Block(members, promoters, nats, 0.0)
-        for members, nats, promoters in _peel_apart(graph, world.buyers, judge, settings)
+        for members, nats, promoters in _peel_apart(graph, world.buyers, active, judge, settings)
         if nats >= _NATS_OF_MEMBER
     ]
 
@@ -151,7 +168,7 @@ def _add_up(left: Column, right: Column, nats: Column, buyers: int) -> Graph:
     """Add up what pairs are worth, in whole units, so that no order of adding matters."""
     low, high = np.minimum(left, right), np.maximum(left, right)
     key = low * buyers + high
-    order = np.argsort(key, kind="stable")
+    order = np.argsort(key)
     key = key[order]
     first = np.flatnonzero(np.concatenate(([True], key[1:] != key[:-1]))) if key.size else np.empty(0, np.int64)
     units = np.round(nats[order] * _UNIT).astype(np.int64)
@@ -164,9 +181,14 @@ def _add_up(left: Column, right: Column, nats: Column, buyers: int) -> Graph:
     return pairs // buyers, pairs % buyers, weight[enough]
 
 
-def _peel_apart(graph: Graph, buyers: int, judge: Judge, settings: Settings) -> Iterator[tuple[Column, float, Column]]:
+def _peel_apart(
+    graph: Graph, buyers: int, active: int, judge: Judge, settings: Settings
+) -> Iterator[tuple[Column, float, Column]]:
     """Peel the graph again and again, each time without the parts that were judged."""
     left, right, weight = graph
+    # Four in step hold each other by three ties.
+    least = int(2.5 * weight.min()) if weight.size else 0
+    most = min(_PART_MAX, max(20.0, _PART_SHARE_MAX * active))
     for _ in range(_ROUNDS):
         if left.size < settings.members_min:
             return
@@ -176,6 +198,8 @@ def _peel_apart(graph: Graph, buyers: int, judge: Judge, settings: Settings) -> 
         starts = to_starts(source[order], alive.size)
         both = np.concatenate((weight, weight))[order]
         core, best = kernels.peel(starts, target[order], both, np.zeros(alive.size, np.int64))
+        if best < least:
+            return
         inside = core >= best
         edges = inside[inverse[: left.size]] & inside[inverse[left.size :]]
         parts = coo_matrix(
@@ -186,13 +210,13 @@ def _peel_apart(graph: Graph, buyers: int, judge: Judge, settings: Settings) -> 
         chosen = np.flatnonzero(inside)
         chosen = chosen[np.argsort(labels[chosen], kind="stable")]
         for part in np.split(chosen, np.flatnonzero(np.diff(labels[chosen])) + 1):
-            if settings.members_min < part.size <= _PART_MAX:
+            if settings.members_min < part.size <= most:
                 members, nats, promoters = judge(np.sort(alive[part]))
                 if members.size > settings.members_min and nats > 0:
                     yield members, nats, promoters
         gone = np.zeros(buyers, bool)
         gone[alive[chosen]] = True
-        gone[alive[core < _NATS_OF_MEMBER * _UNIT]] = True
+        gone[alive[core < least]] = True
         keep = ~(gone[left] | gone[right])
         left, right, weight = left[keep], right[keep], weight[keep]
 
@@ -293,6 +317,7 @@ def _measure_steps(
     gain = np.where(found > expected, found * np.log(np.maximum(found, 1) / expected) - (found - expected), 0.0)
     # One meeting of k buyers is k - 1 coincidences.
     gain *= np.maximum(found - 1, 0) / np.maximum(found, 1)
+    gain *= np.add.reduceat(in_step * events.part[own], first) / np.maximum(found, 1)
     distinct = int((gain > 0).sum())
     if not distinct:
         return in_step, 0.0, 0
@@ -319,7 +344,7 @@ def _find_in_structure(world: World, events: Events, settings: Settings) -> list
     starts = to_starts(target, events.starts.size - 1)
     users = np.diff(starts)
     active = max(2, np.unique(buyer).size)
-    budget = settings.pairs_per_event_max * target.size
+    budget = min(settings.pairs_per_event_max * target.size, _PAIRS_FREE + 2 * target.size)
     sizes = np.arange(257)
     rare = np.flatnonzero((users > 2) & (users <= 256))
     work = np.cumsum(np.bincount(users[rare], minlength=257) * (sizes * (sizes - 1) // 2))
@@ -327,7 +352,7 @@ def _find_in_structure(world: World, events: Events, settings: Settings) -> list
     room = int((users[rare] * (users[rare] - 1) // 2).sum())
     left, right, source = (np.empty(room, np.int64) for _ in range(3))
     kernels.expand_pairs(starts, buyer, rare, left, right, source)
-    order = np.argsort(left * world.buyers + right, kind="stable")
+    order = np.argsort(left * world.buyers + right)
     left, right, source = left[order], right[order], source[order]
     change = np.ones(left.size, bool)
     change[1:] = (left[1:] != left[:-1]) | (right[1:] != right[:-1])
@@ -363,6 +388,19 @@ def _find_in_structure(world: World, events: Events, settings: Settings) -> list
 
     return [
         Block(members, promoters, 0.0, nats)
-        for members, nats, promoters in _peel_apart(graph, world.buyers, judge, settings)
+        for members, nats, promoters in _peel_apart(graph, world.buyers, active, judge, settings)
         if nats >= _NATS_OF_BLOCK
     ]
+
+
+def get_bars() -> dict[str, object]:
+    """Return the bars and budgets of lockstep, for the report."""
+    return {
+        "windows_seconds": (WINDOWS // SECOND).tolist(),
+        "nats_of_member_in_time": _NATS_OF_MEMBER,
+        "nats_of_member_in_structure": _NATS_OF_BLOCK,
+        "purity": _PURITY,
+        "part_of_one_promoter_max": _ONE_PROMOTER,
+        "part_of_all_buyers_max": _PART_SHARE_MAX,
+        "neighbours_max": _ROOM,
+    }

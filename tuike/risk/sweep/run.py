@@ -125,6 +125,7 @@ def sweep_files(
         "seconds": seconds,
         "peak_memory_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
         "settings": asdict(sweep.settings),
+        "lockstep": lockstep.get_bars(),
         "traits": hubs.get_settings_of_traits(sweep.settings),
         "warnings": world.warnings,
     }

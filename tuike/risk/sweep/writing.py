@@ -17,12 +17,14 @@ def write_results(
 ) -> None:
     """Write the tables and the report into `directory`, which then holds all of them, or on failure what it held.
 
-    The files are written beside it, brought to the disk and moved into place: as one where the directory is new or
-    empty, else one after the other with the report last, so that where report.json is, its sweep is whole.
+    The files are written apart, brought to the disk and moved into place: as one where the directory is new, else one
+    after the other with the report last, so that where report.json is, its sweep is whole.
     """
-    parent = directory.parent
+    directory = directory.resolve()
+    is_new = not directory.exists()
+    parent = directory.parent if is_new else directory
     parent.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(prefix=f".{directory.name}-", dir=parent))
+    scratch = Path(tempfile.mkdtemp(prefix=".sweep-", dir=parent))
     try:
         for name, (header, rows) in tables.items():
             with (scratch / name).open("w", encoding="utf-8", newline="") as file:
@@ -36,7 +38,7 @@ def write_results(
             _to_disk(file)
         _sync(scratch)
         scratch.chmod(0o755)
-        if not directory.exists() or not any(directory.iterdir()):
+        if is_new:
             scratch.replace(directory)
         else:
             (directory / "report.json").unlink(missing_ok=True)
