@@ -108,7 +108,10 @@ RUNAWAYS = [
     ),
     "UNWIND range(1, 100000) AS x MATCH (a)-[*1..6]-(b) RETURN count(x) AS n",
     "UNWIND range(1, 100000) AS x UNWIND range(1, 3000) AS y WITH x, y ORDER BY x * y DESC RETURN x LIMIT 5",
-    "UNWIND range(1, 100000) AS x MATCH (a:User) WHERE a.id =~ '(p+)+(e+)+(r+)*x' RETURN count(a) AS n",
+    (
+        "UNWIND range(1, 100000) AS x UNWIND range(1, 3000) AS y MATCH (a:User) WHERE a.id =~ '(p+)+(e+)+(r+)*x'"
+        " RETURN count(a) AS n"
+    ),
 ]
 
 
