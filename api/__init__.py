@@ -34,7 +34,7 @@ from api import (
 from api.bodies import MAX_BODY_BYTES
 from api.caching import AnswerCache
 from api.errors import register_error_handlers
-from api.keyring import Keyring
+from api.keyring import Keyring, Standing
 from api.openapi import describe
 from api.routing import IdConverter, Routes, Services
 from api.system import system
@@ -86,8 +86,9 @@ def create_app(app: App, *, logins: identity.Logins | None = None) -> Flask:
     config = app.config
     vault = identity.Vault(token_keys=config.token_keys, data_keys=config.data_keys, digest_key=config.digest_key)
     services = Services(
-        app, Keyring(app.db, vault), vault, logins or app.providers, AnswerCache(app.db), open_storage(config)
-    )
+        app, Keyring(app.db, vault), Standing(app.db), vault, logins or app.providers, AnswerCache(app.db),
+        open_storage(config),
+    )  # fmt: skip
     telemetry = Telemetry(services)
     flask.extensions["tuike"] = services
     flask.extensions["tuike-telemetry"] = telemetry

@@ -1,5 +1,6 @@
 """What everybody may see of the shop: home, products, search, suggestions, categories, brands."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import marshmallow as ma
@@ -7,7 +8,8 @@ import marshmallow as ma
 from api import fields as f
 from api.media import thumbnail_url_of, url_of
 from api.routing import ANYONE, Answer, Call, PageQuery, Routes, Shape
-from tuike import catalog
+from tuike import catalog, commission
+from tuike.commission import EarningTerms
 from tuike.config import Config
 from tuike.shared.pages import MAX_LIMIT
 
@@ -19,6 +21,12 @@ _HOME_KEPT_S = 5
 _DETAIL_KEPT_S = 300
 _TREE_KEPT_S = 300
 _SUGGESTIONS_KEPT_S = 60
+
+
+class EarningAnswer(Answer):
+    rate_bps = ma.fields.Integer(required=True)
+    from_minor = ma.fields.Integer(required=True)
+    to_minor = ma.fields.Integer(required=True)
 
 
 class CardAnswer(Answer):
@@ -37,10 +45,18 @@ class CardAnswer(Answer):
     tags = ma.fields.List(ma.fields.String(), required=True)
 
 
+class ShownCardAnswer(CardAnswer):
+    earning = ma.fields.Nested(
+        EarningAnswer, required=True, allow_none=True,
+        metadata={"description": "What a promoter who shares it earns at least for a piece, from the cheapest to the "
+                                 "dearest SKU; null for everybody else."},
+    )  # fmt: skip
+
+
 class HomeShelfAnswer(Answer):
     id = ma.fields.String(required=True)
     title = ma.fields.String(required=True)
-    products = ma.fields.List(ma.fields.Nested(CardAnswer), required=True)
+    products = ma.fields.List(ma.fields.Nested(ShownCardAnswer), required=True)
 
 
 class HomeAnswer(Answer):
@@ -76,10 +92,11 @@ class ShownSkuAnswer(Answer):
     weight_grams = ma.fields.Integer(required=True)
     limit_per_person = ma.fields.Integer(required=True, allow_none=True)
     picture_url = ma.fields.String(required=True, allow_none=True)
+    earning_minor = ma.fields.Integer(required=True, allow_none=True)
     stock = ma.fields.Nested(StockAnswer, required=True)
 
 
-class DetailAnswer(CardAnswer):
+class DetailAnswer(ShownCardAnswer):
     description = ma.fields.String(required=True, metadata={"description": "HTML; nothing in it runs."})
     pictures = ma.fields.List(ma.fields.Nested(PictureAnswer), required=True)
     video_url = ma.fields.String(required=True, allow_none=True)
@@ -101,7 +118,7 @@ class FacetsAnswer(Answer):
 
 
 class CardPage(Answer):
-    items = ma.fields.List(ma.fields.Nested(CardAnswer), required=True)
+    items = ma.fields.List(ma.fields.Nested(ShownCardAnswer), required=True)
     next_cursor = ma.fields.String(required=True, allow_none=True)
     facets = ma.fields.Nested(FacetsAnswer, required=True, allow_none=True)
 
@@ -162,8 +179,8 @@ class BrandPage(Answer):
     next_cursor = ma.fields.String(required=True, allow_none=True)
 
 
-def render_card(config: Config, card: catalog.Card) -> dict[str, Any]:
-    """Return a product as it is answered in lists."""
+def render_card(config: Config, card: catalog.Card, terms: EarningTerms | None = None) -> dict[str, Any]:
+    """Return a product as it is answered in lists; with `terms`, to a promoter."""
     return {
         "id": card.id,
         "name": card.name,
@@ -178,16 +195,21 @@ def render_card(config: Config, card: catalog.Card) -> dict[str, Any]:
         "brand_id": card.brand_id,
         "merchant_id": card.merchant_id,
         "tags": list(card.tags),
-    }
+        "earning": None if terms is None else {
+            "rate_bps": commission.find_first_rate(terms),
+            "from_minor": commission.preview_earning(terms, base_minor=card.price_from_minor),
+            "to_minor": commission.preview_earning(terms, base_minor=card.price_to_minor),
+        },
+    }  # fmt: skip
 
 
-def render_detail(config: Config, detail: catalog.Detail) -> dict[str, Any]:
-    """Return a product as it is answered on its own page."""
+def render_detail(config: Config, detail: catalog.Detail, terms: EarningTerms | None = None) -> dict[str, Any]:
+    """Return a product as it is answered on its own page; with `terms`, to a promoter."""
     card = detail.card
     brand = None
     if card.brand_id is not None:
         brand = {"id": card.brand_id, "name": detail.brand, "logo_url": url_of(config, detail.brand_logo)}
-    return render_card(config, card) | {
+    return render_card(config, card, terms) | {
         "in_stock": any(sku.available > 0 for sku in detail.skus),
         "description": detail.description,
         "pictures": [
@@ -207,6 +229,9 @@ def render_detail(config: Config, detail: catalog.Detail) -> dict[str, Any]:
                 "weight_grams": sku.weight_grams,
                 "limit_per_person": sku.limit_per_person,
                 "picture_url": url_of(config, sku.picture),
+                "earning_minor": None
+                if terms is None
+                else commission.preview_earning(terms, base_minor=sku.price_minor),
                 "stock": _render_stock(sku.available),
             }
             for sku in detail.skus
@@ -216,20 +241,25 @@ def render_detail(config: Config, detail: catalog.Detail) -> dict[str, Any]:
 
 @routes.call(
     "GET", "/home", who=ANYONE, answer=HomeAnswer, kept_s=_HOME_KEPT_S,
-    made_of=lambda: ["shelf", "tree"],
+    made_of=lambda: ["shelf", "tree"], shows_earnings=True,
 )  # fmt: skip
 def get_home(call: Call) -> dict[str, Any]:
     """Show the home page: its shelves in order, with what stands on them and is on sale."""
     shelves = catalog.read_home(call.tx, now=call.now)
+    terms = _find_terms(call, [card for one in shelves for card in one.cards])
     return {
         "shelves": [
-            {"id": one.id, "title": one.title, "products": [render_card(call.config, card) for card in one.cards]}
+            {
+                "id": one.id,
+                "title": one.title,
+                "products": [render_card(call.config, card, terms.get(card.id)) for card in one.cards],
+            }
             for one in shelves
         ]
     }
 
 
-@routes.call("GET", "/products", who=ANYONE, query=ListQuery, answer=CardPage, kept_s=_LIST_KEPT_S)
+@routes.call("GET", "/products", who=ANYONE, query=ListQuery, answer=CardPage, kept_s=_LIST_KEPT_S, shows_earnings=True)
 def list_products(call: Call, query: dict[str, Any]) -> dict[str, Any]:
     """List what is on sale, narrowed down and sorted."""
     return _search(call, query, "")
@@ -238,13 +268,15 @@ def list_products(call: Call, query: dict[str, Any]) -> dict[str, Any]:
 @routes.call(
     "GET", "/products/<id:product_id>", who=ANYONE, answer=DetailAnswer, refusals=["404 product_not_found"],
     kept_s=_DETAIL_KEPT_S, made_of=lambda product_id: [f"product:{product_id}", "tree"],
+    shows_earnings=True,
 )  # fmt: skip
 def get_product(call: Call, product_id: str) -> dict[str, Any]:
     """Show a product that is on sale, with its SKUs."""
-    return render_detail(call.config, catalog.get_detail(call.tx, product_id=product_id))
+    found = catalog.get_detail(call.tx, product_id=product_id)
+    return render_detail(call.config, found, _find_terms(call, [found.card]).get(product_id))
 
 
-@routes.call("GET", "/search", who=ANYONE, query=SearchQuery, answer=CardPage, kept_s=_LIST_KEPT_S)
+@routes.call("GET", "/search", who=ANYONE, query=SearchQuery, answer=CardPage, kept_s=_LIST_KEPT_S, shows_earnings=True)
 def search_products(call: Call, query: dict[str, Any]) -> dict[str, Any]:
     """Find products by words in Chinese or English, best matches first unless sorted otherwise."""
     return _search(call, query, query["q"])
@@ -299,8 +331,9 @@ def _search(call: Call, query: dict[str, Any], words: str) -> dict[str, Any]:
         with_facets=query["facets"] == "true",
     )
     facets = found.facets
+    terms = _find_terms(call, found.items)
     return {
-        "items": [render_card(call.config, card) for card in found.items],
+        "items": [render_card(call.config, card, terms.get(card.id)) for card in found.items],
         "next_cursor": found.next_cursor,
         "facets": None if facets is None else {
             "counted": facets.counted,
@@ -310,6 +343,13 @@ def _search(call: Call, query: dict[str, Any], words: str) -> dict[str, Any]:
             "tags": facets.tags,
         },
     }  # fmt: skip
+
+
+def _find_terms(call: Call, cards: Sequence[catalog.Card]) -> Mapping[str, EarningTerms]:
+    """Return by product what it would earn a promoter, nothing for anybody else."""
+    if not call.sees_earnings:
+        return {}
+    return commission.find_earning_terms(call.tx, product_ids=list({card.id for card in cards}), now=call.now)
 
 
 def _split(words: str | None) -> tuple[str, ...]:

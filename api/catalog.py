@@ -521,6 +521,21 @@ def post_import(call: Call, query: dict[str, Any], upload: BinaryIO) -> dict[str
     return _changed(call, answer)
 
 
+class ExportQuery(Shape):
+    merchant_id = f.Text(load_default=catalog.MAIN_MERCHANT, high=32)
+
+
+@routes.call("GET", "/catalog/export", who=CONTENT, query=ExportQuery, answer=Answer, text_type="text/csv",
+             refusals=["403 not_your_merchant", "404 merchant_not_found"])  # fmt: skip
+def export_catalogue(call: Call, query: dict[str, Any]) -> str:
+    """Export a merchant's catalogue as CSV, one row for each SKU; importing it again changes nothing."""
+    _check_merchant(call, query["merchant_id"])
+    catalog.get_merchant(call.tx, merchant_id=query["merchant_id"])
+    call.headers["Content-Disposition"] = 'attachment; filename="catalogue.csv"'
+    call.headers["Cache-Control"] = "no-store"
+    return "".join(catalog.export_catalogue(call.tx, merchant_id=query["merchant_id"]))
+
+
 # Stock
 
 

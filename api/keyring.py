@@ -1,14 +1,16 @@
-"""Who is calling: the bearer secret of a request to its caller, remembered for a few seconds."""
+"""Who is calling: the bearer secret of a request to its caller, and whether that is a promoter, for a few seconds."""
 
 import hashlib
 import time
 from datetime import datetime
 
-from tuike import identity
+from tuike import identity, team
 from tuike.db import Database
 from tuike.shared.errors import Unauthenticated
 
 REMEMBER_SECONDS = 5.0
+_REMEMBER_PROMOTER_SECONDS = 10.0
+_REMEMBER_OTHER_SECONDS = 1.0
 _MAX_REMEMBERED = 10_000
 
 
@@ -50,3 +52,27 @@ class Keyring:
             self._known.clear()
         self._known[digest] = (time.monotonic() + REMEMBER_SECONDS, caller)
         return caller
+
+
+class Standing:
+    """Tells which shoppers are active promoters, asking at most once a second for each, or in ten for one who is."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+        self._known: dict[str, tuple[float, bool]] = {}
+
+    def is_promoter(self, caller: identity.Caller) -> bool:
+        """Tell whether a caller is a shopper who is an active promoter. Raises PostgresUnavailable."""
+        if caller.user_id is None:
+            return False
+        found = self._known.get(caller.user_id)
+        if found is not None and found[0] > time.monotonic():
+            return found[1]
+        with self._db.transaction() as tx:
+            is_promoter = team.is_active_promoter(tx, external_id=caller.user_id)
+        if len(self._known) >= _MAX_REMEMBERED:
+            self._known.clear()
+        # Whoever becomes a promoter wants to see it soon.
+        seconds = _REMEMBER_PROMOTER_SECONDS if is_promoter else _REMEMBER_OTHER_SECONDS
+        self._known[caller.user_id] = (time.monotonic() + seconds, is_promoter)
+        return is_promoter

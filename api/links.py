@@ -11,9 +11,10 @@ from ulid import ULID
 
 from api import fields as f
 from api.answers import instant
-from api.routing import INTEGRATORS, READERS, Answer, Call, Routes, Services, Shape, apply_relations
-from tuike import attribution
+from api.routing import INTEGRATORS, READERS, SHOPPERS, Answer, Call, Routes, Services, Shape, apply_relations
+from tuike import attribution, people, team
 from tuike.config import Config
+from tuike.identity import AgreementKind
 from tuike.shared.clock import read_clock
 
 routes = Routes("links", description="Share links, touches and share paths.")
@@ -35,6 +36,11 @@ class NewLink(Shape):
     channel = f.Text(load_default=None, allow_none=True, high=64)
 
 
+class NewOwnLink(Shape):
+    target = ma.fields.Nested(Target, required=True)
+    channel = f.Text(load_default=None, allow_none=True, high=64)
+
+
 class LinkAnswer(Answer):
     code = ma.fields.String(required=True)
     url = ma.fields.Url(required=True)
@@ -52,6 +58,13 @@ class NewTouch(Shape):
     device_id = f.Text(load_default=None, allow_none=True, high=256)
     ip = f.Ip(load_default=None, allow_none=True)
     at = f.Instant(load_default=None, allow_none=True)
+
+
+class NewOwnTouch(Shape):
+    code = f.Id(required=True)
+    visitor_id = f.Text(load_default=None, allow_none=True)
+    parent_touch_id = f.Id(load_default=None, allow_none=True)
+    device_id = f.Text(load_default=None, allow_none=True, high=256)
 
 
 class TouchAnswer(Answer):
@@ -80,10 +93,27 @@ class SharePath(Answer):
 )  # fmt: skip
 def post_link(call: Call, body: dict[str, Any]) -> dict[str, Any]:
     """Make a share link of a promoter."""
+    return _make_link(call, body["promoter_id"], body)
+
+
+@routes.call(
+    "POST", "/me/links", who=SHOPPERS, body=NewOwnLink, answer=LinkAnswer, status=201, writes_relations=True,
+    agreements=[AgreementKind.PROMOTER], refusals=["404 promoter_not_found", "403 promoter_not_active"],
+    example={"target": {"type": "product", "id": "prd_01K9ZJ0000000000000000000A"}, "channel": "moments"},
+)  # fmt: skip
+def post_own_link(call: Call, body: dict[str, Any]) -> dict[str, Any]:
+    """Make a share link of the promoter that the caller has become."""
+    promoter_id = people.find_promoter_id(call.tx, user_id=call.user_id)
+    if promoter_id is None:
+        raise team.PromoterNotFound
+    return _make_link(call, promoter_id, body)
+
+
+def _make_link(call: Call, promoter_id: str, body: dict[str, Any]) -> dict[str, Any]:
     target = body["target"]
     link = attribution.create_link(
         call.tx,
-        promoter_id=body["promoter_id"],
+        promoter_id=promoter_id,
         target_type=target["type"],
         target_id=target["id"],
         channel=body["channel"],
@@ -116,6 +146,21 @@ def post_touch(call: Call, body: dict[str, Any]) -> dict[str, Any]:
         ip=body["ip"],
         at=body["at"] or call.now,
         now=call.now,
+    )
+    return {"id": touch.id, "promoter_id": touch.promoter_id, "depth": touch.depth}
+
+
+@routes.call(
+    "POST", "/me/touches", who=SHOPPERS, body=NewOwnTouch, answer=TouchAnswer, status=201, writes_relations=True,
+    refusals=["404 link_not_found", "404 touch_not_found"], example={"code": "k3Xw9aQz1B"},
+)  # fmt: skip
+def post_own_touch(call: Call, body: dict[str, Any]) -> dict[str, Any]:
+    """Record that the caller opened a link, as a mini-program has to: it keeps no cookies.
+
+    The answer's `id` goes with what is put into the cart, or with the order, as `touch_id`.
+    """
+    touch = attribution.record_touch(
+        call.tx, buyer_id=call.user_id, ip=_public_ip(request.remote_addr), at=call.now, now=call.now, **body
     )
     return {"id": touch.id, "promoter_id": touch.promoter_id, "depth": touch.depth}
 

@@ -97,6 +97,14 @@ class ExportAnswer(Answer):
     orders = ma.fields.List(ma.fields.Dict(), required=True)
     touches = ma.fields.List(ma.fields.Dict(), required=True)
     identifiers = ma.fields.List(ma.fields.Dict(), required=True)
+    addresses = ma.fields.List(ma.fields.Dict(), required=True)
+    cart = ma.fields.List(ma.fields.Dict(), required=True)
+    coupons = ma.fields.List(ma.fields.Dict(), required=True)
+    shop_orders = ma.fields.List(ma.fields.Dict(), required=True)
+    after_sale_cases = ma.fields.List(ma.fields.Dict(), required=True)
+    pickup_points = ma.fields.List(ma.fields.Dict(), required=True)
+    payments = ma.fields.List(ma.fields.Dict(), required=True)
+    payouts = ma.fields.List(ma.fields.Dict(), required=True)
     promoter = ma.fields.Dict(required=True, allow_none=True)
 
 

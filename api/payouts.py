@@ -8,7 +8,14 @@ from api import fields as f
 from api.answers import instant, page
 from api.payments import get_counter
 from api.routing import FINANCE, KEYS, SHOPPERS, Answer, Call, PageQuery, Routes, Shape
-from api.wallets import WithdrawalAnswer, WithdrawalPage, render_withdrawal
+from api.wallets import (
+    WalletAnswer,
+    WalletQuery,
+    WithdrawalAnswer,
+    WithdrawalPage,
+    render_wallet,
+    render_withdrawal,
+)
 from tuike import payments, team, wallet
 from tuike.payments import PayoutState
 
@@ -126,6 +133,13 @@ def _own_promoter(call: Call) -> str:
     if promoter_id is None:
         raise wallet.WalletOwnerNotFound
     return promoter_id
+
+
+@routes.call("GET", "/me/wallet", who=SHOPPERS, query=WalletQuery, answer=WalletAnswer,
+             refusals=["404 promoter_not_found", "422 currency_unknown"])  # fmt: skip
+def get_own_wallet(call: Call, query: dict[str, Any]) -> dict[str, Any]:
+    """Get your own wallet as a promoter, in one currency."""
+    return render_wallet(wallet.get_wallet(call.tx, promoter_id=_own_promoter(call), currency=query["currency"]))
 
 
 @routes.call(

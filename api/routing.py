@@ -34,7 +34,7 @@ from tuike.shared.pages import DEFAULT_LIMIT, MAX_LIMIT
 
 if TYPE_CHECKING:
     from api.caching import AnswerCache
-    from api.keyring import Keyring
+    from api.keyring import Keyring, Standing
 
 log = structlog.get_logger("api")
 
@@ -90,6 +90,7 @@ class Services:
 
     app: App
     keyring: "Keyring"
+    standing: "Standing"
     vault: identity.Vault
     logins: identity.Logins
     answers: "AnswerCache"
@@ -118,6 +119,8 @@ class Call:
     headers: dict[str, str] = field(default_factory=dict)
     writes_relations: bool = False
     open_tx: Transaction | None = None
+    sees_earnings: bool = False
+    """Whether the caller is a promoter, of a route that `shows_earnings`."""
     subject: str = ""
     """What the audit log names as changed, where the path does not."""
     detail: dict[str, Any] = field(default_factory=dict)
@@ -189,6 +192,8 @@ class Route:
     agreements: Sequence[identity.AgreementKind] = ()
     kept_s: float = 0
     made_of: Callable[..., Sequence[str]] = field(default=lambda **_: ())
+    shows_earnings: bool = False
+    """Of an open GET that is kept: whether all promoters get another answer than all others."""
     upload_bytes: int = 0
     answer_headers: Mapping[str, str] = field(default_factory=dict)
     text_type: str | None = None
@@ -245,23 +250,30 @@ class Route:
         return response
 
     def _answer_kept(self, services: Services, ids: Mapping[str, str]) -> Response:
-        """Answer what everybody gets alike from this process's memory, or keep the answer there."""
+        """Answer what everybody, or every promoter, gets alike from this process's memory, or keep the answer there."""
         answers = services.answers
-        key = (self.rule, *ids.values(), request.query_string)
+        sees_earnings = self.shows_earnings and self._is_by_promoter(services)
+        key = (self.rule, *ids.values(), request.query_string, sees_earnings)
         kept = answers.find(key)
         if kept is None:
             round_ = answers.round
-            call = Call(services, identity.NOBODY, read_clock())
+            call = Call(services, identity.NOBODY, read_clock(), sees_earnings=sees_earnings)
             values: dict[str, Any] = dict(ids)
             if self.query is not None:
                 values["query"] = load_query(self.query, call.now)
             body = dump_json(self._run(call, values)).encode()
-            kept = answers.keep(key, body, tags=self.made_of(**ids), seconds=self.kept_s, round_=round_)
+            seconds = min(self.kept_s, _EARNINGS_KEPT_S) if sees_earnings else self.kept_s
+            kept = answers.keep(key, body, tags=self.made_of(**ids), seconds=seconds, round_=round_)
         etag = f'"{kept.etag}"'
-        headers = {"ETag": etag, "Cache-Control": _KEPT_CONTROL}
+        headers = {"ETag": etag, "Cache-Control": _PRIVATE_CONTROL if sees_earnings else _KEPT_CONTROL}
+        if self.shows_earnings:
+            headers["Vary"] = "Authorization"
         if etag in request.headers.get("If-None-Match", ""):
             return Response(status=304, headers=headers)
         return Response(kept.body, 200, headers, content_type=JSON_TYPE)
+
+    def _is_by_promoter(self, services: Services) -> bool:
+        return "Authorization" in request.headers and services.standing.is_promoter(self._admit(services, read_clock()))
 
     def _admit(self, services: Services, now: datetime) -> identity.Caller:
         """Return who calls. Raises Unauthenticated, Forbidden; at an open route bad credentials are as good as none."""
@@ -319,7 +331,7 @@ class Route:
         return document
 
     def _audit(self, call: Call, tx: Transaction, values: dict[str, Any]) -> None:
-        ids = {name: value for name, value in values.items() if name not in ("body", "query")}
+        ids = {name: value for name, value in values.items() if name not in ("body", "query", "upload")}
         detail = ids | call.detail | {"request_id": g.get("request_id", "")}
         subject = call.subject or next(iter(ids.values()), "")
         action = self.verb.__name__
@@ -384,7 +396,8 @@ class Routes(flask_smorest.Blueprint):
         may still act (`checks_shopper` says otherwise) and has accepted the newest `agreements`; a change by staff is
         written into the audit log.
         `kept_s` keeps the answers of an open GET for so many seconds, or until what they are `made_of` (tags, by the
-        path's ids) changes. `upload_bytes` takes a file of that size in a multipart form instead of a body: `upload=`.
+        path's ids) changes; one that `shows_earnings` has another answer for promoters.
+        `upload_bytes` takes a file of that size in a multipart form instead of a body: `upload=`.
         `writes_relations` applies the journal to the graph after the commit, so that the next request sees the change.
         """
 
@@ -443,6 +456,9 @@ class Routes(flask_smorest.Blueprint):
 
 
 _KEPT_CONTROL = "public, max-age=1, stale-while-revalidate=10"
+_PRIVATE_CONTROL = "private, max-age=1"
+_EARNINGS_KEPT_S = 5
+"""What promoters see follows the plan, which no change of the catalogue tells of."""
 _ANSWER_HEADERS = {"X-Request-Id": "Names this request in the logs."}
 _IDEMPOTENCY_PARAMETER = {
     "in": "header",

@@ -108,6 +108,20 @@ def mask_account(account: str | None) -> str | None:
     return "****" + (account[-4:] if len(account) >= 8 else "")
 
 
+def render_wallet(found: wallet.Wallet) -> dict[str, Any]:
+    """Return a wallet as it is answered."""
+    return {
+        "promoter_id": found.promoter_id,
+        "currency": found.currency,
+        "pending_minor": found.pending_minor,
+        "frozen_minor": found.frozen_minor,
+        "available_minor": found.available_minor,
+        "withdrawing_minor": found.withdrawing_minor,
+        "withdrawn_minor": found.withdrawn_minor,
+        "debt_minor": found.debt_minor,
+    }
+
+
 def render_withdrawal(withdrawal: wallet.Withdrawal, call: Call) -> dict[str, Any]:
     """Return a withdrawal as its reader may see it."""
     hides = call.caller.scopes.isdisjoint(_SEE_ACCOUNTS)
@@ -142,17 +156,7 @@ def render_policy(policy: wallet.WithdrawalPolicy) -> dict[str, Any]:
              refusals=["404 promoter_not_found", "422 currency_unknown"])  # fmt: skip
 def get_wallet(call: Call, promoter_id: str, query: dict[str, Any]) -> dict[str, Any]:
     """Get a promoter's wallet in one currency."""
-    found = wallet.get_wallet(call.tx, promoter_id=promoter_id, currency=query["currency"])
-    return {
-        "promoter_id": found.promoter_id,
-        "currency": found.currency,
-        "pending_minor": found.pending_minor,
-        "frozen_minor": found.frozen_minor,
-        "available_minor": found.available_minor,
-        "withdrawing_minor": found.withdrawing_minor,
-        "withdrawn_minor": found.withdrawn_minor,
-        "debt_minor": found.debt_minor,
-    }
+    return render_wallet(wallet.get_wallet(call.tx, promoter_id=promoter_id, currency=query["currency"]))
 
 
 @routes.call(

@@ -52,6 +52,11 @@ def _leave_to_schedule(tx: Transaction, graph: Graph, keys: Sequence[str], now: 
     """What these tell of is in its table, where the schedule finds it."""
 
 
+def _close_payments(tx: Transaction, graph: Graph, order_ids: Sequence[str], now: datetime) -> None:
+    for order_id in order_ids:
+        payments.close_payments(tx, order_id=order_id, now=now)
+
+
 def _take_refund(tx: Transaction, graph: Graph, refund_ids: Sequence[str], now: datetime) -> None:
     for refund_id in refund_ids:
         payments.take_refund(tx, refund_id=refund_id, now=now)
@@ -72,7 +77,7 @@ REACTIONS = {
     "order.refunded": Reaction(_reverse, batch=100),
     catalog.STOCK_CHANGED: Reaction(_refresh_stock, batch=500),
     catalog.RENAMED: Reaction(_follow_name, batch=1),
-    fulfilment.CLOSED: Reaction(_leave_to_schedule, batch=500),
+    fulfilment.CLOSED: Reaction(_close_payments, batch=1),  # each locks its order
     fulfilment.SHIPPED: Reaction(_leave_to_schedule, batch=500),
     fulfilment.REFUND_DUE: Reaction(_take_refund, batch=1),  # each locks its order
 }

@@ -30,6 +30,7 @@ BEAT = {
     "ledger.seal": (5.0, MAINTENANCE),
     "catalog.refresh": (60.0, MAINTENANCE),
     "catalog.clear_media": (3600.0, MAINTENANCE),
+    "catalog.expire_reservations": (30.0, MAINTENANCE),
     "fulfilment.receive_due": (60.0, MAINTENANCE),
     "fulfilment.end_due_cases": (60.0, MAINTENANCE),
     "identity.purge_answers": (600.0, MAINTENANCE),

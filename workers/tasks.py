@@ -9,6 +9,7 @@ from workers.celery_app import app as celery
 from workers.celery_app import open_app
 
 _DRAIN_FOR = timedelta(seconds=20)
+_RESERVATIONS_AT_ONCE = 200
 
 
 @celery.task(name="outbox.drain")
@@ -70,6 +71,18 @@ def clear_media() -> int:
     """Delete the pictures and videos that nothing has used for a day."""
     app = open_app()
     return catalog.clear_media(app.db, catalog.open_storage(app.config), now=clock.read_clock())
+
+
+@celery.task(name="catalog.expire_reservations")
+def expire_reservations() -> int:
+    """Give free the pieces of orders that were neither paid nor closed in time: their provider could not be asked."""
+    done = 0
+    while True:
+        with open_app().db.transaction() as tx:
+            freed = len(catalog.expire_reservations(tx, now=clock.read_clock(), limit=_RESERVATIONS_AT_ONCE))
+        done += freed
+        if freed < _RESERVATIONS_AT_ONCE:
+            return done
 
 
 @celery.task(name="workbench.run_rules")

@@ -1,6 +1,7 @@
 """A shop's back end: it speaks HTTP to a running stack and runs the `tuike` command beside it, as a caller would.
 
-`embedded_shop` has a `tuike up`; `shop` runs a test once there and once on an API, worker and beat over Neo4j.
+`embedded_shop` has a `tuike up`; `shop` runs a test once there and once on an API, worker and beat over Neo4j. Both have
+a simulator of their own, in which people pay and confirm.
 """
 
 from __future__ import annotations
@@ -26,7 +27,9 @@ import httpx
 import psycopg
 import pytest
 
+from tests.conftest import KEYS
 from tests.neo4j_server import find_obstacle, start_neo4j
+from tests.simulators import start_simulator
 from tests.stacks import Stack
 from tuike.embedded import PostgresServer, find_free_port, processes
 
@@ -86,6 +89,7 @@ class Shop:
     url: str
     words: Sequence[str]
     environ: Mapping[str, str]
+    simulator_url: str = ""
     callers: dict[str, httpx.Client] = field(default_factory=dict)
     run_id: str = field(default_factory=lambda: uuid.uuid4().hex[:10])
     numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
@@ -276,10 +280,15 @@ def make_line(amount_minor: int = 10_000, **fields: Any) -> dict[str, Any]:
 
 @contextmanager
 def open_shop(
-    url: str, *, words: Sequence[str], environ: Mapping[str, str] | None = None, scopes: Sequence[str] = SCOPES
+    url: str,
+    *,
+    words: Sequence[str],
+    environ: Mapping[str, str] | None = None,
+    simulator_url: str = "",
+    scopes: Sequence[str] = SCOPES,
 ) -> Iterator[Shop]:
     """Yield a shop that calls the stack at `url`; `words` and `environ` lead the command to the same stack."""
-    shop = Shop(url, words, make_environ(environ or {}))
+    shop = Shop(url, words, make_environ(environ or {}), simulator_url)
     with ExitStack() as opened, ThreadPoolExecutor(2) as pool:
         secrets = pool.map(lambda scope: shop.run("key", "create", "--name", scope, "--scope", scope).stdout, scopes)
         for scope, secret in zip(scopes, map(str.strip, secrets), strict=True):
@@ -334,7 +343,8 @@ def _answers(url: str) -> bool:
 @pytest.fixture(scope="session")
 def embedded_shop(stack: Stack) -> Iterator[Shop]:
     """A shop on the session's `tuike up`."""
-    with open_shop(stack.url, words=["--data-dir", str(stack.directory)]) as shop:
+    words = ["--data-dir", str(stack.directory)]
+    with open_shop(stack.url, words=words, simulator_url=stack.simulator_url) as shop:
         yield shop
 
 
@@ -349,12 +359,18 @@ def neo4j_shop(postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactor
     directory = tmp_path_factory.mktemp("services")
     with psycopg.connect(postgres.make_url("postgres"), autocommit=True) as connection:
         connection.execute("CREATE DATABASE services")
-    with start_neo4j(tmp_path_factory.mktemp("shop-neo4j")) as neo4j:
+    with start_neo4j(tmp_path_factory.mktemp("shop-neo4j")) as neo4j, start_simulator(directory / "sim") as simulated:
         url = postgres.make_url("services")
-        settings = {"DATABASE_URL": url, "CELERY_BROKER_URL": "pgmq://", **neo4j.settings}
+        settings = {
+            "DATABASE_URL": url, "CELERY_BROKER_URL": "pgmq://", "TUIKE_MEDIA_STORAGE": str(directory / "media"),
+            **KEYS, **simulated.settings, **neo4j.settings,
+        }  # fmt: skip
         words = ["--data-dir", str(directory / "unused")]
         Shop("", words, make_environ(settings)).run("db", "migrate")
-        with start_services(directory, settings) as url, open_shop(url, words=words, environ=settings) as shop:
+        with (
+            start_services(directory, settings) as url,
+            open_shop(url, words=words, environ=settings, simulator_url=simulated.url) as shop,
+        ):
             yield shop
 
 

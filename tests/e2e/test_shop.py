@@ -349,7 +349,7 @@ def test_answers_are_as_described(operator: Caller) -> None:
         for method in item
         if path.startswith("/api/v1/") and method != "parameters" and item[method]["tags"][0] in _TAGS
     }
-    assert described - checked == {"POST media", "POST catalog/import"}
+    assert described - checked == {"POST media", "POST catalog/import", "GET catalog/export"}
 
 
 def test_a_sheet_is_imported_whole_or_not_at_all(operator: Caller, error_of: Any) -> None:
@@ -363,6 +363,26 @@ def test_a_sheet_is_imported_whole_or_not_at_all(operator: Caller, error_of: Any
     answer = post_file(operator, "catalog/import", bad.encode(), name="c.csv")
     assert error_of(answer) == (422, "sheet_unreadable", ["3.price_minor"])
     assert len(operator.read("catalog/products")["items"]) == 1
+
+
+def test_a_catalogue_is_exported_and_imported_again_without_a_change(operator: Caller, error_of: Any) -> None:
+    category = make(operator, "categories", {"name": "女装"})
+    made = make_product(
+        operator, name="=1+1 红色连衣裙", category_id=category["id"], tags=["新品"], spec_names=["尺码"],
+        skus=[sku(spec=["S"]), sku(spec=["M|L"], price_minor=2990)],
+    )  # fmt: skip
+    sheet = operator.get("catalog/export")
+    assert sheet.content_type == "text/csv; charset=utf-8"
+    assert sheet.headers["Content-Disposition"].startswith("attachment")
+    text = sheet.get_data(as_text=True)
+    assert len(text.splitlines()) == 3
+    assert "'=1+1" in text
+    answer = post_file(operator, "catalog/import", sheet.get_data(), name="c.csv")
+    assert answer.get_json() == {"created": 0, "changed": 1, "skus": 2, "is_dry_run": False}
+    after = operator.read(f"catalog/products/{made['id']}")
+    assert {**after, "version": 0, "updated_at": ""} == {**made, "version": 0, "updated_at": ""}
+    assert operator.get("catalog/export").get_data(as_text=True) == text
+    assert error_of(operator.get("catalog/export?merchant_id=nobody")) == (404, "merchant_not_found", [])
 
 
 # Stock and merchants

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 
 import httpx
 import pytest
@@ -9,7 +10,7 @@ from sqlalchemy import text
 
 from tests.integration.till import Till, open_till
 from tests.simulators import Ear, wait_until
-from tuike import fulfilment, payments
+from tuike import catalog, fulfilment, payments, reactions
 from tuike.embedded import PostgresServer
 from tuike.orders import AlreadyPaid, OrderNotFound
 from tuike.payments import PayBy
@@ -294,6 +295,45 @@ def test_an_order_without_a_payment_is_closed_when_its_time_is_over(till):
     till.expire(order)
     till.work()
     assert till.get(order).state == "closed"
+
+
+def test_an_order_that_its_shopper_closes_cannot_be_paid_at_the_provider_any_more(till):
+    order = till.order()
+    payment = till.open(order)
+    till.do(
+        fulfilment.cancel_order, order_id=order.id, shopper_id=order.shopper_id, made_by=order.shopper_id, now=till.now
+    )
+    reactions.drain(till.db, till.app.graph, topic=fulfilment.CLOSED)
+    assert till.look(payment).state == "closing"
+    till.work()
+    assert till.look(payment).state == "closed"
+    (there,) = [one for one in till.state()["payment"] if one["out_trade_no"] == payment.id]
+    assert there["state"] == "CLOSED"
+
+
+def test_stock_that_is_gone_at_payment_sends_the_money_back_by_itself(till):
+    sku = till.make_sku(stock=1)
+    order = till.place((sku, 1), shopper=till.log_in("lilei"))
+    payment = till.open(order)
+    with till.db.transaction() as tx:
+        tx.execute(text("UPDATE stock_reservations SET expires_at = now() - interval '1 s'"))
+        assert order.id in catalog.expire_reservations(tx, now=till.now)
+    till.make_paid((sku, 1), shopper="usr_faster")
+    till.hand_over(payment)
+    assert till.wait_for(payment, "succeeded").outcome == "stock_gone"
+    wait_until(lambda: bool(till.work()) and till.refunds_of(payment)[0].state == "succeeded")
+    assert (till.get(order).state, till.get(order).close_reason) == ("closed", "stock_gone")
+    assert till.stock_of(sku) == (0, 0, 1)
+
+
+def test_the_pieces_of_an_order_that_cannot_be_closed_are_free_again_after_a_while(till):
+    sku = till.make_sku(stock=1)
+    order = till.place((sku, 1), shopper=till.log_in("lilei"))
+    till.open(order)
+    late = order.expires_at + fulfilment.STOCK_GRACE
+    assert order.id not in till.do(catalog.expire_reservations, now=late - timedelta(seconds=1), limit=999)
+    assert order.id in till.do(catalog.expire_reservations, now=late, limit=999)
+    assert till.stock_of(sku) == (1, 0, 0)
 
 
 # WeChat down

@@ -13,6 +13,7 @@ from tuike.commission.model import (
     Commission,
     CommissionNotFound,
     CommissionStatus,
+    EarningTerms,
     LineTerms,
     OpenCommission,
     Plan,
@@ -23,8 +24,21 @@ from tuike.commission.model import (
     TooManyLevels,
     TraceStep,
 )
-from tuike.commission.plans import find_plan_and, find_plan_at, get_plan, get_plan_version, replace_plan
-from tuike.commission.rules import LEVELS_CEILING, check_rates, decide_split
+from tuike.commission.plans import (
+    find_earning_terms,
+    find_plan_and,
+    find_plan_at,
+    get_plan,
+    get_plan_version,
+    replace_plan,
+)
+from tuike.commission.rules import (
+    LEVELS_CEILING,
+    check_rates,
+    decide_split,
+    find_first_rate,
+    preview_earning,
+)
 from tuike.commission.service import (
     accrue_for_orders,
     add_split,
@@ -46,6 +60,7 @@ __all__ = [
     "Commission",
     "CommissionNotFound",
     "CommissionStatus",
+    "EarningTerms",
     "LineTerms",
     "OpenCommission",
     "Plan",
@@ -59,6 +74,8 @@ __all__ = [
     "add_split",
     "check_rates",
     "decide_split",
+    "find_earning_terms",
+    "find_first_rate",
     "find_plan_and",
     "find_plan_at",
     "get_plan",
@@ -68,6 +85,7 @@ __all__ = [
     "lift_hold",
     "list_commissions",
     "list_open_through",
+    "preview_earning",
     "release_batch",
     "release_due",
     "replace_plan",

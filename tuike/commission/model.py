@@ -33,6 +33,14 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
+class EarningTerms:
+    """What a sale of a product would be split by: the plan in force, and the rates that go before the plan's."""
+
+    plan: Plan
+    rates_bps: tuple[int, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
 class ChainLink:
     """A promoter at one level of an order's chain, as the tree stood when the order was placed."""
 

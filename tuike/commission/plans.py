@@ -7,7 +7,8 @@ from typing import Any
 
 from sqlalchemy import Row, TextClause, text
 
-from tuike.commission.model import Plan, TooManyLevels
+from tuike import catalog
+from tuike.commission.model import EarningTerms, Plan, TooManyLevels
 from tuike.commission.rules import LEVELS_CEILING, check_rates
 from tuike.db import Transaction
 
@@ -49,6 +50,13 @@ def find_plan_and(tx: Transaction, *, at: datetime, condition: str, name: str = 
     row = tx.execute(_make_at_and(condition), {"name": name, "at": at}).one()
     *columns, holds = row
     return _plan_of(zip(_NAMES, columns, strict=True)), holds
+
+
+def find_earning_terms(tx: Transaction, *, product_ids: Sequence[str], now: datetime) -> dict[str, EarningTerms]:
+    """Return by product what a sale of it would be split by now; unknown products are left out."""
+    plan = find_plan_at(tx, at=now)
+    found = catalog.find_product_rates(tx, product_ids=product_ids)
+    return {product_id: EarningTerms(plan, rates) for product_id, rates in found.items()}
 
 
 def get_plan_version(tx: Transaction, *, name: str, version: int) -> Plan:

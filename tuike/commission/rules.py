@@ -2,7 +2,17 @@
 
 from collections.abc import Sequence
 
-from tuike.commission.model import ChainLink, LineTerms, Plan, RatesTooHigh, Split, SplitLine, TooManyLevels, TraceStep
+from tuike.commission.model import (
+    ChainLink,
+    EarningTerms,
+    LineTerms,
+    Plan,
+    RatesTooHigh,
+    Split,
+    SplitLine,
+    TooManyLevels,
+    TraceStep,
+)
 from tuike.shared.money import BPS_WHOLE, cut_to_cap, scale_down, share_of
 
 LEVELS_CEILING = 3
@@ -71,6 +81,21 @@ def decide_split(
         lines=tuple(split_lines),
         trace=tuple(trace),
     )
+
+
+def preview_earning(terms: EarningTerms, *, base_minor: int) -> int:
+    """Return what the promoter who shared would earn at least of goods paid with `base_minor`.
+
+    Where a cap cuts, it cuts as if every level above were paid as well; with a shorter chain it may be more.
+    """
+    line = LineTerms(0, base_minor, terms.rates_bps)
+    return _split_line(line, terms.plan, [level < terms.plan.levels_max for level in _LEVELS]).amounts_minor[0]
+
+
+def find_first_rate(terms: EarningTerms) -> int:
+    """Return the rate of the promoter who shared, in bps."""
+    own = terms.plan.rates_bps if terms.rates_bps is None else terms.rates_bps
+    return own[0] if own else 0
 
 
 def _refuse(level: int, chain: Sequence[ChainLink], plan: Plan) -> str | None:

@@ -93,6 +93,12 @@ from tuike.fulfilment.service.points import (
     get_point,
     list_points,
 )
+from tuike.fulfilment.service.privacy import (
+    ERASED,
+    count_open,
+    export_shopper,
+    forget_shopper,
+)
 from tuike.fulfilment.service.receiving import (
     hand_over,
     receive_due,
@@ -119,6 +125,7 @@ from tuike.fulfilment.service.shipping import (
 
 __all__ = [
     "CLOSED",
+    "ERASED",
     "PAY_WITHIN",
     "REFUND_DUE",
     "SHIPPED",
@@ -168,11 +175,14 @@ __all__ = [
     "cancel_order",
     "change_point",
     "close_unpaid",
+    "count_open",
     "count_states",
     "create_point",
     "describe",
     "end_due_cases",
+    "export_shopper",
     "find_refund_of_case",
+    "forget_shopper",
     "get_case",
     "get_order",
     "get_payable",

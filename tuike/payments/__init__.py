@@ -55,6 +55,7 @@ from tuike.payments.service.charges import (
     apply_payment,
     check_payment,
     close_expired_orders,
+    close_payments,
     get_attention,
     get_payment,
     list_payments,
@@ -77,6 +78,7 @@ from tuike.payments.service.payouts import (
     retry_payout,
     start_payout,
 )
+from tuike.payments.service.privacy import ERASED, export_shopper, forget_shopper
 from tuike.payments.service.refunds import (
     apply_refund,
     execute_refund,
@@ -90,14 +92,15 @@ from tuike.payments.service.shipping import upload_shipping
 from tuike.payments.service.work import Work, reconcile_due, work_due
 
 __all__ = [
-    "BILLED", "Attention", "BillNotReady", "Counter", "CurrencyNotTaken", "Difference", "DifferenceKind",
+    "BILLED", "ERASED", "Attention", "BillNotReady", "Counter", "CurrencyNotTaken", "Difference", "DifferenceKind",
     "DifferenceNotFound", "OpenedPayment", "PayBy", "PayeeNameNeeded", "PayeeUnknown", "PayerUnknown", "Payment",
-    "PaymentNotFound", "PaymentOutcome", "PaymentRefund", "PaymentRefundNotFound", "PaymentState", "PaymentWrongState",
-    "Payout", "PayoutAmountUnfit", "PayoutMethodUnfit", "PayoutNotFound", "PayoutState", "PayoutUnderWay",
-    "Reconciliation", "ReconciliationNotFound", "RefundCause", "RefundState", "Work", "apply_payment", "apply_refund",
-    "apply_transfer", "cancel_payout", "check_payment", "close_expired_orders", "execute_payout", "execute_refund",
-    "export_differences", "get_attention", "get_payment", "get_payout", "get_reconciliation", "get_refund",
-    "give_up_payout", "list_differences", "list_payments", "list_payouts", "list_reconciliations", "list_refunds",
+    "PaymentNotFound", "PaymentOutcome", "PaymentRefund", "PaymentRefundNotFound", "PaymentState",
+    "PaymentWrongState", "Payout", "PayoutAmountUnfit", "PayoutMethodUnfit", "PayoutNotFound", "PayoutState",
+    "PayoutUnderWay", "Reconciliation", "ReconciliationNotFound", "RefundCause", "RefundState", "Work",
+    "apply_payment", "apply_refund", "apply_transfer", "cancel_payout", "check_payment", "close_expired_orders",
+    "close_payments", "execute_payout", "execute_refund", "export_differences", "export_shopper", "forget_shopper",
+    "get_attention", "get_payment", "get_payout", "get_reconciliation", "get_refund", "give_up_payout",
+    "list_differences", "list_payments", "list_payouts", "list_reconciliations", "list_refunds",
     "make_confirmation", "make_request", "pay_from_wallet", "purge_notifies", "receive_alipay", "receive_wechat",
     "reconcile_day", "reconcile_due", "refund_held", "refuse_while_under_way", "resolve_difference", "retry_payout",
     "retry_refund", "settle_payment", "settle_refund_by_hand", "start_payment", "start_payout", "take_refund",

@@ -25,7 +25,7 @@ def find_obstacles(
     if open_withdrawals_count:
         found["withdrawals"] = [f"{open_withdrawals_count} under way."]
     if open_orders_count:
-        found["orders"] = [f"{open_orders_count} paid and not received."]
+        found["orders"] = [f"{open_orders_count} wait to be paid, sent, received, or settled by after-sale."]
     if unsettled_count:
         found["commissions"] = ["Some are being booked; try again in a few seconds."]
     return found

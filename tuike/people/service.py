@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from tuike import identity, orders, team, wallet
+from tuike import cart, fulfilment, identity, offers, orders, payments, team, wallet
 from tuike.db import Transaction
 from tuike.identity import AgreementKind, Vault
 from tuike.orders import Order
@@ -17,7 +17,10 @@ _KEPT = (
     "touches and bindings in the journal and the graph, under the id",
     "salted digests of devices and network addresses, which nobody can turn back",
     "accepted agreements and consents, under the id",
+    "goods, amounts, regions and states of shop orders, parcels and after-sale cases; coupons; under the id",
+    "numbers and amounts of payments and payouts; the providers' bills, as every book-keeping has to",
 )
+_ERASED = (*identity.ERASED, "cart", "address book", *fulfilment.ERASED, *payments.ERASED)
 _ERASED_OF_PROMOTER = ("promoter's name", "payout accounts")
 
 
@@ -57,6 +60,10 @@ def export_person(tx: Transaction, vault: Vault, *, user_id: str, now: datetime)
     document["touches"] = list(store.iter_touches(tx, user_id=user_id))
     document["identifiers"] = store.list_identifiers(tx, user_id=user_id)
     promoter = store.find_promoter(tx, user_id=user_id)
+    promoter_id = None if promoter is None else str(promoter.id)
+    document |= _export_shopping(tx, user_id)
+    document |= fulfilment.export_shopper(tx, shopper_id=user_id, promoter_id=promoter_id)
+    document |= payments.export_shopper(tx, shopper_id=user_id, promoter_id=promoter_id)
     document["promoter"] = None
     if promoter is not None:
         document["promoter"] = {
@@ -83,16 +90,21 @@ def erase_person(tx: Transaction, *, user_id: str, now: datetime) -> ErasureResu
     promoter = store.find_promoter(tx, user_id=user_id)
     # What waits to be booked is counted before balances are read: what a worker finishes in between shows there.
     unsettled_count = 0 if promoter is None else store.count_unsettled(tx, promoter_id=promoter.id)
+    promoter_id = None if promoter is None else str(promoter.id)
     obstacles = rules.find_obstacles(
         [] if promoter is None else store.lock_balances(tx, promoter_id=promoter.id),
-        open_orders_count=store.count_open_orders(tx, user_id=user_id),
+        open_orders_count=store.count_open_orders(tx, user_id=user_id)
+        or fulfilment.count_open(tx, shopper_id=user_id, promoter_id=promoter_id),
         open_withdrawals_count=0 if promoter is None else store.count_open_withdrawals(tx, promoter_id=promoter.id),
         unsettled_count=unsettled_count,
     )
     if obstacles:
         raise ErasureBlocked(obstacles)
     identity.erase_identity(tx, shopper_id=user_id, now=now)
-    erased: tuple[str, ...] = identity.ERASED
+    cart.forget_shopper(tx, shopper_id=user_id)
+    fulfilment.forget_shopper(tx, shopper_id=user_id, promoter_id=promoter_id)
+    payments.forget_shopper(tx, shopper_id=user_id, promoter_id=promoter_id)
+    erased: tuple[str, ...] = _ERASED
     if promoter is not None:
         store.forget_promoter(tx, promoter_id=promoter.id)
         team.change_status(tx, promoter_id=promoter.id, status=team.PromoterStatus.SUSPENDED, reason="erased", now=now)
@@ -124,6 +136,51 @@ def _export_orders(tx: Transaction, user_id: str) -> list[dict[str, Any]]:
             ],
         }
         for order in found
+    ]
+
+
+def _export_shopping(tx: Transaction, user_id: str) -> dict[str, Any]:
+    found = cart.read_cart(tx, shopper_id=user_id)
+    return {
+        "addresses": [
+            {
+                "id": one.id,
+                "name": one.name,
+                "phone": one.phone,
+                "region_code": one.region_code,
+                "region": one.region,
+                "detail": one.detail,
+                "created_at": format_instant(one.created_at),
+            }
+            for one in cart.list_addresses(tx, shopper_id=user_id)
+        ],
+        "cart": [
+            {"sku_id": line.sku_id, "quantity": line.quantity, "added_at": format_instant(line.added_at)}
+            for line in found.lines
+        ],
+        "coupons": _export_coupons(tx, user_id),
+    }
+
+
+def _export_coupons(tx: Transaction, user_id: str) -> list[dict[str, Any]]:
+    found: list[offers.Coupon] = []
+    cursor: str | None = None
+    while True:
+        page = offers.list_coupons(tx, shopper_id=user_id, limit=200, cursor=cursor)
+        found += page.items
+        cursor = page.next_cursor
+        if cursor is None:
+            break
+    return [
+        {
+            "id": one.id,
+            "name": one.template.draft.name,
+            "state": one.state.value,
+            "order_id": one.order_id,
+            "claimed_at": format_instant(one.claimed_at),
+            "used_at": None if one.used_at is None else format_instant(one.used_at),
+        }
+        for one in found
     ]
 
 

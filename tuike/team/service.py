@@ -107,6 +107,11 @@ def find_promoter_id(tx: Transaction, *, external_id: str) -> str | None:
     return store.find_id_by_external_id(tx, external_id)
 
 
+def is_active_promoter(tx: Transaction, *, external_id: str) -> bool:
+    """Tell whether somebody whom a shop knows by `external_id` is a promoter who earns now."""
+    return store.is_active_by_external_id(tx, external_id)
+
+
 def find_external_id(tx: Transaction, *, promoter_id: str) -> str | None:
     """Return what a shop knows a promoter by, or None."""
     row = store.find_promoter(tx, promoter_id)

@@ -54,6 +54,12 @@ def is_external_id_taken(tx: Transaction, external_id: str) -> bool:
     return tx.execute(query, {"external_id": external_id}).scalar_one()
 
 
+def is_active_by_external_id(tx: Transaction, external_id: str) -> bool:
+    """Tell whether an external_id names an active promoter."""
+    query = text("SELECT EXISTS (SELECT 1 FROM promoters WHERE external_id = :external_id AND status = 'active')")
+    return bool(tx.execute(query, {"external_id": external_id}).scalar_one())
+
+
 def find_id_by_external_id(tx: Transaction, external_id: str) -> str | None:
     """Return the id of the promoter with an external_id."""
     query = text("SELECT id FROM promoters WHERE external_id = :external_id")

@@ -424,6 +424,23 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/api/v1/catalog/export": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** Export a merchant's catalogue as CSV, one row for each SKU; importing it again changes nothing. */
+        readonly get: operations["export_catalogue"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/api/v1/catalog/import": {
         readonly parameters: {
             readonly query?: never;
@@ -1105,6 +1122,23 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/api/v1/me/links": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /** Make a share link of the promoter that the caller has become. */
+        readonly post: operations["post_own_link"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/api/v1/me/logins/alipay": {
         readonly parameters: {
             readonly query?: never;
@@ -1570,6 +1604,43 @@ export interface paths {
         readonly post?: never;
         /** Log one device out; answers those that are left. */
         readonly delete: operations["delete_session"];
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/me/touches": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /**
+         * Record that the caller opened a link, as a mini-program has to: it keeps no cookies.
+         * @description The answer's `id` goes with what is put into the cart, or with the order, as `touch_id`.
+         */
+        readonly post: operations["post_own_touch"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/me/wallet": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** Get your own wallet as a promoter, in one currency. */
+        readonly get: operations["get_own_wallet"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
         readonly options?: never;
         readonly head?: never;
         readonly patch?: never;
@@ -3544,25 +3615,9 @@ export interface components {
             readonly items: readonly components["schemas"]["BrandAnswer"][];
             readonly next_cursor: string | null;
         };
-        readonly CardAnswer: {
-            readonly brand_id: string | null;
-            readonly category_id: string | null;
-            readonly currency: string;
-            readonly id: string;
-            readonly in_stock: boolean;
-            readonly merchant_id: string;
-            readonly name: string;
-            /** @description A thumbnail. */
-            readonly picture_url: string | null;
-            readonly price_from_minor: number;
-            readonly price_to_minor: number;
-            readonly sold_count: number;
-            readonly subtitle: string;
-            readonly tags: readonly string[];
-        };
         readonly CardPage: {
             readonly facets: components["schemas"]["FacetsAnswer"] | null;
-            readonly items: readonly components["schemas"]["CardAnswer"][];
+            readonly items: readonly components["schemas"]["ShownCardAnswer"][];
             readonly next_cursor: string | null;
         };
         readonly CartAnswer: {
@@ -3778,6 +3833,8 @@ export interface components {
             readonly currency: string;
             /** @description HTML; nothing in it runs. */
             readonly description: string;
+            /** @description What a promoter who shares it earns at least for a piece, from the cheapest to the dearest SKU; null for everybody else. */
+            readonly earning: components["schemas"]["EarningAnswer"] | null;
             readonly id: string;
             readonly in_stock: boolean;
             readonly merchant: components["schemas"]["NamedAnswer"];
@@ -3823,6 +3880,11 @@ export interface components {
         };
         readonly Done: {
             readonly done: boolean;
+        };
+        readonly EarningAnswer: {
+            readonly from_minor: number;
+            readonly rate_bps: number;
+            readonly to_minor: number;
         };
         readonly EditedBrand: {
             /**
@@ -3953,10 +4015,22 @@ export interface components {
             readonly next_cursor: string | null;
         };
         readonly ExportAnswer: {
+            readonly addresses: readonly {
+                readonly [key: string]: unknown;
+            }[];
+            readonly after_sale_cases: readonly {
+                readonly [key: string]: unknown;
+            }[];
             readonly agreements: readonly {
                 readonly [key: string]: unknown;
             }[];
+            readonly cart: readonly {
+                readonly [key: string]: unknown;
+            }[];
             readonly consents: readonly {
+                readonly [key: string]: unknown;
+            }[];
+            readonly coupons: readonly {
                 readonly [key: string]: unknown;
             }[];
             readonly devices: readonly {
@@ -3973,12 +4047,24 @@ export interface components {
             readonly orders: readonly {
                 readonly [key: string]: unknown;
             }[];
+            readonly payments: readonly {
+                readonly [key: string]: unknown;
+            }[];
+            readonly payouts: readonly {
+                readonly [key: string]: unknown;
+            }[];
+            readonly pickup_points: readonly {
+                readonly [key: string]: unknown;
+            }[];
             readonly profile: {
                 readonly [key: string]: unknown;
             };
             readonly promoter: {
                 readonly [key: string]: unknown;
             } | null;
+            readonly shop_orders: readonly {
+                readonly [key: string]: unknown;
+            }[];
             readonly touches: readonly {
                 readonly [key: string]: unknown;
             }[];
@@ -4012,7 +4098,7 @@ export interface components {
         };
         readonly HomeShelfAnswer: {
             readonly id: string;
-            readonly products: readonly components["schemas"]["CardAnswer"][];
+            readonly products: readonly components["schemas"]["ShownCardAnswer"][];
             readonly title: string;
         };
         readonly ImportAnswer: {
@@ -4282,6 +4368,11 @@ export interface components {
             /** @default null */
             readonly visitor_id?: string | null;
         };
+        readonly NewOwnLink: {
+            /** @default null */
+            readonly channel?: string | null;
+            readonly target: components["schemas"]["Target"];
+        };
         readonly NewOwnPromoter: {
             /**
              * @description The inviter's code.
@@ -4293,6 +4384,15 @@ export interface components {
              * @default null
              */
             readonly name?: string | null;
+        };
+        readonly NewOwnTouch: {
+            readonly code: string;
+            /** @default null */
+            readonly device_id?: string | null;
+            /** @default null */
+            readonly parent_touch_id?: string | null;
+            /** @default null */
+            readonly visitor_id?: string | null;
         };
         readonly NewOwnWithdrawal: {
             /**
@@ -5140,7 +5240,26 @@ export interface components {
             /** Format: date-time */
             readonly start: string | null;
         };
+        readonly ShownCardAnswer: {
+            readonly brand_id: string | null;
+            readonly category_id: string | null;
+            readonly currency: string;
+            /** @description What a promoter who shares it earns at least for a piece, from the cheapest to the dearest SKU; null for everybody else. */
+            readonly earning: components["schemas"]["EarningAnswer"] | null;
+            readonly id: string;
+            readonly in_stock: boolean;
+            readonly merchant_id: string;
+            readonly name: string;
+            /** @description A thumbnail. */
+            readonly picture_url: string | null;
+            readonly price_from_minor: number;
+            readonly price_to_minor: number;
+            readonly sold_count: number;
+            readonly subtitle: string;
+            readonly tags: readonly string[];
+        };
         readonly ShownSkuAnswer: {
+            readonly earning_minor: number | null;
             readonly id: string;
             readonly limit_per_person: number | null;
             readonly list_price_minor: number | null;
@@ -8289,6 +8408,84 @@ export interface operations {
             };
             /** @description `brand_in_use`, `idempotency_key_reused`, `idempotency_in_progress` */
             readonly 409: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `validation_failed` */
+            readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `internal_error` */
+            readonly 500: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `postgres_unavailable`, `busy` */
+            readonly 503: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    readonly export_catalogue: {
+        readonly parameters: {
+            readonly query?: {
+                readonly merchant_id?: string;
+            };
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description OK */
+            readonly 200: {
+                headers: {
+                    /** @description Names this request in the logs. */
+                    readonly "X-Request-Id"?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "text/csv": string;
+                };
+            };
+            /** @description `unauthenticated` */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `not_your_merchant`, `forbidden` */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `merchant_not_found` */
+            readonly 404: {
                 headers: {
                     readonly [name: string]: unknown;
                 };
@@ -13093,6 +13290,136 @@ export interface operations {
             };
         };
     };
+    readonly post_own_link: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: {
+                /** @description The same key with the same body gives the same answer, for at least 24 hours. */
+                readonly "Idempotency-Key"?: string;
+            };
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                /**
+                 * @example {
+                 *       "channel": "moments",
+                 *       "target": {
+                 *         "id": "prd_01K9ZJ0000000000000000000A",
+                 *         "type": "product"
+                 *       }
+                 *     }
+                 */
+                readonly "application/json": components["schemas"]["NewOwnLink"];
+            };
+        };
+        readonly responses: {
+            /** @description Created */
+            readonly 201: {
+                headers: {
+                    /** @description `true` when this is the stored answer to the same request. */
+                    readonly "Idempotency-Hit"?: string;
+                    /** @description Names this request in the logs. */
+                    readonly "X-Request-Id"?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["LinkAnswer"];
+                };
+            };
+            /** @description `malformed` */
+            readonly 400: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `unauthenticated` */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `promoter_not_active`, `forbidden`, `account_banned`, `agreement_needed` */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `promoter_not_found` */
+            readonly 404: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `idempotency_key_reused`, `idempotency_in_progress` */
+            readonly 409: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `body_too_large` */
+            readonly 413: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `unsupported_media_type` */
+            readonly 415: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `validation_failed` */
+            readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `internal_error` */
+            readonly 500: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `postgres_unavailable`, `busy` */
+            readonly 503: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
     readonly post_alipay_login: {
         readonly parameters: {
             readonly query?: never;
@@ -15625,6 +15952,210 @@ export interface operations {
                 };
             };
             /** @description `validation_failed` */
+            readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `internal_error` */
+            readonly 500: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `postgres_unavailable`, `busy` */
+            readonly 503: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    readonly post_own_touch: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: {
+                /** @description The same key with the same body gives the same answer, for at least 24 hours. */
+                readonly "Idempotency-Key"?: string;
+            };
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                /**
+                 * @example {
+                 *       "code": "k3Xw9aQz1B"
+                 *     }
+                 */
+                readonly "application/json": components["schemas"]["NewOwnTouch"];
+            };
+        };
+        readonly responses: {
+            /** @description Created */
+            readonly 201: {
+                headers: {
+                    /** @description `true` when this is the stored answer to the same request. */
+                    readonly "Idempotency-Hit"?: string;
+                    /** @description Names this request in the logs. */
+                    readonly "X-Request-Id"?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["TouchAnswer"];
+                };
+            };
+            /** @description `malformed` */
+            readonly 400: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `unauthenticated` */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `forbidden`, `account_banned` */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `link_not_found`, `touch_not_found` */
+            readonly 404: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `idempotency_key_reused`, `idempotency_in_progress` */
+            readonly 409: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `body_too_large` */
+            readonly 413: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `unsupported_media_type` */
+            readonly 415: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `validation_failed` */
+            readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `internal_error` */
+            readonly 500: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `postgres_unavailable`, `busy` */
+            readonly 503: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    readonly get_own_wallet: {
+        readonly parameters: {
+            readonly query?: {
+                readonly currency?: string | null;
+            };
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description OK */
+            readonly 200: {
+                headers: {
+                    /** @description Names this request in the logs. */
+                    readonly "X-Request-Id"?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["WalletAnswer"];
+                };
+            };
+            /** @description `unauthenticated` */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `forbidden` */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `promoter_not_found` */
+            readonly 404: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `currency_unknown`, `validation_failed` */
             readonly 422: {
                 headers: {
                     readonly [name: string]: unknown;

@@ -181,6 +181,11 @@ def find_rates(tx: Transaction, *, sku_ids: Sequence[str]) -> dict[str, tuple[in
     return {sku_id: offer.rates_bps for sku_id, offer in store.list_offers(tx, sku_ids=sku_ids).items()}
 
 
+def find_product_rates(tx: Transaction, *, product_ids: Sequence[str]) -> dict[str, tuple[int, ...] | None]:
+    """Return by product the rates that override the plan, as `find_rates` does by SKU; unknown ones are left out."""
+    return store.find_product_rates(tx, product_ids=product_ids)
+
+
 def follow_name(tx: Transaction, *, key: str, now: datetime) -> None:
     """Let the products of a renamed brand or category be found by its new name, FOLLOWED_AT_ONCE of them.
 

@@ -128,6 +128,28 @@ _OFFERS = text(
 ).bindparams(_IDS)
 
 
+_RATES = text(
+    """
+    WITH RECURSIVE above (start, id, parent_id, rates_bps, distance) AS (
+        SELECT c.id, c.id, c.parent_id, c.rates_bps, 0 FROM categories c
+        WHERE c.id IN (SELECT category_id FROM products WHERE id = ANY (:ids))
+        UNION ALL
+        SELECT above.start, c.id, c.parent_id, c.rates_bps, above.distance + 1
+        FROM above JOIN categories c ON c.id = above.parent_id WHERE above.rates_bps IS NULL
+    )
+    SELECT p.id, COALESCE(p.rates_bps, (SELECT above.rates_bps FROM above WHERE above.start = p.category_id
+                                        AND above.rates_bps IS NOT NULL)) AS rates_bps
+    FROM products p WHERE p.id = ANY (:ids)
+    """
+).bindparams(_IDS)
+
+
+def find_product_rates(tx: Transaction, *, product_ids: Sequence[str]) -> dict[str, tuple[int, ...] | None]:
+    """Return by product the rates that override the plan, its own or its nearest category's."""
+    rows = tx.execute(_RATES, {"ids": list(product_ids)})
+    return {row.id: None if row.rates_bps is None else tuple(row.rates_bps) for row in rows}
+
+
 def find_product(tx: Transaction, *, product_id: str) -> Product | None:
     """Return a product with its SKUs and their stock, whatever its state."""
     row = tx.execute(_FIND, {"id": product_id}).one_or_none()

@@ -212,6 +212,15 @@ def close_expired_orders(db: Database, *, now: datetime, limit: int = 100) -> in
     return closed
 
 
+def close_payments(tx: Transaction, *, order_id: str, now: datetime) -> int:
+    """Let what is open of a closed order's payments be closed at the provider too, now; return how many.
+
+    Nobody is to pay for what cannot be had any more; who was faster gets the money back.
+    """
+    rows.lock_order(tx, order_id)
+    return store.close_others(tx, order_id=order_id, now=now)
+
+
 def get_payment(tx: Transaction, *, payment_id: str, shopper_id: str | None = None) -> Payment:
     """Return a payment, of that shopper if one is named. Raises PaymentNotFound."""
     payment = store.find_payment(tx, payment_id=payment_id)

@@ -1,0 +1,131 @@
+"""What the shop knows of a person is in the export, and gone after an erasure; goods and money stay, under the id."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.e2e.conftest import Caller
+from tests.e2e.persons import Person, Someone, Town
+from tests.e2e.test_own_data import _dump
+from tests.e2e.test_shop_orders import ADDRESS, make_sku, move_in, ok, pay, place, refund_all
+from tuike import fulfilment
+from tuike.shared.clock import read_clock
+
+
+@pytest.fixture
+def town(caller: Caller) -> Town:
+    return Town(caller)
+
+
+def erase(shopper: Someone) -> tuple[int, Any]:
+    answer = shopper.post("me/erasure", {"confirm": "erase"})
+    return answer.status_code, answer.get_json()
+
+
+def told(town: Town) -> None:
+    """Let the provider have been told of every parcel."""
+    with town.app.db.transaction() as tx:
+        for one in fulfilment.list_shipping_uploads_due(tx, limit=99):
+            fulfilment.mark_shipping_uploaded(tx, parcel_id=one.parcel_id, now=read_clock())
+
+
+def live_a_life(town: Town) -> tuple[Someone, dict[str, Any]]:
+    """Return a shopper with a book, a cart and an order that was shipped, received and partly given back."""
+    shopper = town.log_in(Person("openid-of-mei"))
+    ok(shopper.post("me/addresses", ADDRESS), 201)
+    order = place(shopper, make_sku(town))
+    pay(town, order)
+    support = town.hire("support")
+    ok(support.post(f"shop/orders/{order['id']}/parcels", {"carrier": "SF", "tracking_no": "SF-secret-1"}), 201)
+    ok(support.post(f"shop/orders/{order['id']}/notes", {"body": "the lady on the third floor"}), 201)
+    ok(shopper.post(f"me/orders/{order['id']}/receipt"))
+    ask = {
+        "kind": "return_and_refund", "lines": [{"no": 0, "quantity": 1}], "reason": "too_small",
+        "description": "my knees hurt", "pictures": ["knees.webp"],
+    }  # fmt: skip
+    case = ok(shopper.post(f"me/orders/{order['id']}/cases", ask), 201)
+    ok(support.post(f"shop/cases/{case['id']}/approval", {"answer": "sorry, dear"}))
+    parcel = {"carrier": "SF", "tracking_no": "SF-secret-2"}
+    ok(shopper.post(f"me/cases/{case['id']}/return-parcel", parcel))
+    ok(support.post(f"shop/cases/{case['id']}/received-back"))
+    refund_all(town)
+    ok(shopper.post("me/cart/lines", {"sku_id": make_sku(town), "quantity": 3}))
+    return shopper, order
+
+
+def test_an_export_has_addresses_cart_orders_parcels_cases_and_nothing_of_others(town: Town) -> None:
+    shopper, order = live_a_life(town)
+    other = move_in(town)
+    place(other, make_sku(town))
+    document = ok(shopper.get("me/export"))
+    assert [one["phone"] for one in document["addresses"]] == [ADDRESS["phone"]]
+    assert [one["quantity"] for one in document["cart"]] == [3]
+    assert [one["id"] for one in document["shop_orders"]] == [order["id"]]
+    assert document["shop_orders"][0]["address"]["detail"] == ADDRESS["detail"]
+    assert [one["tracking_no"] for one in document["shop_orders"][0]["parcels"]] == ["SF-secret-1"]
+    assert [one["description"] for one in document["after_sale_cases"]] == ["my knees hurt"]
+    assert (document["coupons"], document["pickup_points"], document["payouts"]) == ([], [], [])
+    assert other.tokens["user_id"] not in json.dumps(document)
+
+
+def test_an_erasure_takes_the_person_out_of_the_shop_and_leaves_goods_and_money(town: Town) -> None:
+    shopper, order = live_a_life(town)
+    told(town)
+    town.keys.settle()
+    status, document = erase(shopper)
+    assert status == 200, document
+    assert {"address book", "cart"} <= set(document["erased"])
+    rows = _dump(town)
+    for secret in (
+        "13800001234", "李雷", "科技园", "SF-secret", "my knees hurt", "knees.webp", "sorry, dear", "third floor",
+        "openid-of-mei",
+    ):  # fmt: skip
+        assert secret not in rows, secret
+    kept = ok(town.hire("support").get(f"shop/orders/{order['id']}"))
+    assert (kept["payable_minor"], kept["lines"][0]["quantity"], kept["state"]) == (2000, 2, "completed")
+    assert kept["address"]["region_code"] == ADDRESS["region_code"]
+    assert town.keys.read(f"orders/{order['id']}")["refunded_minor"] == 1000
+
+
+def test_an_erasure_waits_for_orders_that_wait_for_something(town: Town) -> None:
+    shopper = move_in(town)
+    order = place(shopper, make_sku(town), quantity=1)
+    assert erase(shopper)[1]["error"]["fields"].keys() == {"orders"}
+    ok(shopper.post(f"me/orders/{order['id']}/cancel"))
+    assert erase(shopper)[0] == 200
+
+
+def test_an_erasure_waits_for_a_case(town: Town) -> None:
+    shopper, support = move_in(town), town.hire("support")
+    order = place(shopper, make_sku(town), quantity=1)
+    pay(town, order)
+    ok(support.post(f"shop/orders/{order['id']}/parcels", {"carrier": "SF", "tracking_no": "SF1"}), 201)
+    ok(shopper.post(f"me/orders/{order['id']}/receipt"))
+    ask = {"kind": "refund_only", "lines": [{"no": 0, "quantity": 1}], "reason": "x"}
+    case = ok(shopper.post(f"me/orders/{order['id']}/cases", ask), 201)
+    told(town)
+    assert erase(shopper)[1]["error"]["fields"].keys() == {"orders"}
+    ok(shopper.post(f"me/cases/{case['id']}/cancel"))
+    assert erase(shopper)[0] == 200
+
+
+def test_a_promoters_pick_up_point_is_closed_and_forgotten_once_nothing_is_on_its_way_there(town: Town) -> None:
+    runner, shopper, support = town.log_in(), move_in(town), town.hire("support")
+    promoter = ok(runner.post("me/promoter"), 201)
+    point = {"promoter_id": promoter["id"], "name": "Mei's door", "address": "Lane 9", "phone": "13911112222"}
+    made = ok(support.post("shop/pickup-points", point), 201)
+    assert ok(runner.get("me/export"))["pickup_points"][0]["address"] == "Lane 9"
+    ok(shopper.post("me/cart/lines", {"sku_id": make_sku(town), "quantity": 1}))
+    quote = ok(shopper.post("me/checkout/quote", {"pickup_point_id": made["id"]}))
+    body = {"fingerprint": quote["fingerprint"], "pickup_point_id": made["id"]}
+    order = ok(shopper.post("me/orders", body), 201)
+    assert erase(runner)[1]["error"]["fields"].keys() == {"orders"}
+    ok(shopper.post(f"me/orders/{order['id']}/cancel"))
+    assert erase(runner)[0] == 200
+    rows = _dump(town)
+    assert "Lane 9" not in rows
+    assert "13911112222" not in rows
+    assert ok(shopper.get("me/pickup-points"))["items"] == []
