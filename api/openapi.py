@@ -114,6 +114,7 @@ def _describe_public_paths() -> dict[str, Any]:
             "503": {"description": "`media_unavailable`", **error},
         },
     }
+    page = {"content": {**error["content"], "text/html": {}}}  # a person's browser gets a page
     open_call = {
         "summary": "Open a share link.",
         "description": "Records a touch, sets a first-party visitor cookie, and sends the visitor on; the target's "
@@ -126,8 +127,8 @@ def _describe_public_paths() -> dict[str, Any]:
                 "description": "To the product, page or shop.",
                 "headers": {"Location": {"schema": {"type": "string"}}},
             },
-            "404": {"description": "`link_not_found`", **error},
-            "503": {"description": "`postgres_unavailable`", **error},
+            "404": {"description": "`link_not_found`", **page},
+            "503": {"description": "`postgres_unavailable`", **page},
         },
     }
     return {

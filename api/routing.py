@@ -197,7 +197,7 @@ class Route:
     upload_bytes: int = 0
     answer_headers: Mapping[str, str] = field(default_factory=dict)
     text_type: str | None = None
-    """Of a GET whose verb returns a text instead of a document: the text's media type."""
+    """Of a GET whose verb returns a text, or streams one, instead of a document: the text's media type."""
 
     @property
     def is_open(self) -> bool:

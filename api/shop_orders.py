@@ -379,8 +379,8 @@ def list_my_order_events(call: Call, order_id: str, query: dict[str, Any]) -> di
     return {"items": [_render_event(one) for one in found], "next_cursor": None}
 
 
-@routes.call("GET", "/me/orders/<id:order_id>/events", who=SHOPPERS, query=EventQuery, answer=EventList,
-             in_transaction=False, refusals=["404 order_not_found"])  # fmt: skip
+@routes.call("GET", "/me/orders/<id:order_id>/events", who=SHOPPERS, query=EventQuery, answer=Answer,
+             text_type="text/event-stream", in_transaction=False, refusals=["404 order_not_found"])  # fmt: skip
 def stream_my_order_events(call: Call, order_id: str, query: dict[str, Any]) -> Response:
     """Stream what happens to an order as server-sent events (`text/event-stream`), for some seconds at a time.
 
@@ -499,8 +499,8 @@ def list_shop_orders(call: Call, query: dict[str, Any]) -> dict[str, Any]:
     return page(found, _hide_code)
 
 
-@routes.call("GET", "/shop/orders/export", who=SUPPORT, query=StaffFilter, answer=ShopOrderPage)
-def export_shop_orders(call: Call, query: dict[str, Any]) -> Response:
+@routes.call("GET", "/shop/orders/export", who=SUPPORT, query=StaffFilter, answer=Answer, text_type="text/csv")
+def export_shop_orders(call: Call, query: dict[str, Any]) -> str:
     """Export the newest 5000 orders of a list as CSV (`text/csv`); a cell never starts a formula."""
     wanted, written = _to_filter(call, query), io.StringIO()
     table = csv.writer(written)
@@ -512,8 +512,8 @@ def export_shop_orders(call: Call, query: dict[str, Any]) -> Response:
         left, cursor = left - len(found.items), found.next_cursor
         if cursor is None:
             break
-    headers = {"Content-Disposition": 'attachment; filename="orders.csv"', "Cache-Control": "no-store"}
-    return Response("\ufeff" + written.getvalue(), content_type="text/csv; charset=utf-8", headers=headers)
+    call.headers |= {"Content-Disposition": 'attachment; filename="orders.csv"', "Cache-Control": "no-store"}
+    return "\ufeff" + written.getvalue()
 
 
 def _to_row(order: ShopOrder) -> list[str]:

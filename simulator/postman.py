@@ -105,6 +105,8 @@ class Postman:
         fault = notify["fault"]
         outcome = self._send(notify, fault)
         with self._world.lock:
+            if self._world.records.find("notify", notify["id"]) is None:
+                return  # forgotten by a reset meanwhile
             notify["attempts"].append({"at": self._world.now().isoformat(timespec="seconds"), "outcome": outcome})
             waits = ALIPAY_WAITS if notify["host"] == "alipay" else PAY_WAITS
             number = len(notify["attempts"])

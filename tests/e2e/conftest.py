@@ -13,6 +13,7 @@ from flask import Flask
 from werkzeug.test import TestResponse
 
 from api import create_app
+from tests.e2e.described import check_described
 from tests.e2e.shops import embedded_shop, neo4j_shop, shop
 from tuike import identity, reactions
 from tuike.app import App
@@ -25,7 +26,10 @@ PLACED_AT = "2026-10-01T08:00:00Z"
 
 @dataclass
 class Caller:
-    """Calls the API with the key of one scope; `make_*` go through public calls and return what was answered."""
+    """Calls the API with the key of one scope, and checks that each answer is one that the API describes.
+
+    `make_*` go through public calls and return what was answered.
+    """
 
     flask: Flask
     app: App
@@ -52,9 +56,10 @@ class Caller:
             data = json_module.dumps(json)
         sent = {"Authorization": f"Bearer {self.secrets[self.scope]}"} | (headers or {})
         where = path if path.startswith("/") else f"/api/v1/{path}"
-        return self.flask.test_client().open(
+        answer = self.flask.test_client().open(
             where, method=method, data=data, headers=sent, content_type=None if data is None else content_type
         )
+        return check_described(self.flask, method, where, answer)
 
     def get(self, path: str, **options: Any) -> TestResponse:
         return self.send("GET", path, **options)

@@ -13,6 +13,7 @@ from werkzeug.test import TestResponse
 
 from api import create_app
 from tests.e2e.conftest import Caller
+from tests.e2e.described import check_described
 from tuike import identity
 from tuike.providers import Provider, ProviderRefused, ProviderUnavailable
 from tuike.shared.clock import read_clock
@@ -106,7 +107,8 @@ class Someone:
 
     def send(self, method: str, path: str, json: Any = None, headers: dict[str, str] | None = None) -> TestResponse:
         sent = {"Authorization": f"Bearer {self.tokens['access_token']}"} | (headers or {})
-        return self.flask.test_client().open(f"/api/v1/{path}", method=method, json=json, headers=sent)
+        answer = self.flask.test_client().open(f"/api/v1/{path}", method=method, json=json, headers=sent)
+        return check_described(self.flask, method, f"/api/v1/{path}", answer)
 
     def get(self, path: str) -> TestResponse:
         return self.send("GET", path)
@@ -134,7 +136,8 @@ class Town:
 
     def send(self, method: str, path: str, json: Any = None, headers: dict[str, str] | None = None) -> TestResponse:
         """Send a request without credentials."""
-        return self.flask.test_client().open(f"/api/v1/{path}", method=method, json=json, headers=headers)
+        answer = self.flask.test_client().open(f"/api/v1/{path}", method=method, json=json, headers=headers)
+        return check_described(self.flask, method, f"/api/v1/{path}", answer)
 
     def log_in(self, person: Person | None = None, **fields: Any) -> Someone:
         """Log a shopper in with one tap."""

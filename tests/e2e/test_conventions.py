@@ -48,6 +48,11 @@ NEEDS_NO_KEY = {
     "/api/openapi.json",
     "/s/<id:code>",
     "/media/<name>",
+    # What a payment provider calls is signed instead.
+    "/notify/wechat-pay",
+    "/notify/wechat-pay/refunds",
+    "/notify/wechat-pay/transfers",
+    "/notify/alipay",
 }
 
 

@@ -64,7 +64,8 @@ def wipe(database: Database) -> None:
 _WIPE = (
     "SET LOCAL session_replication_role = replica",
     """TRUNCATE outbox, orders, order_lines, refunds, commission_splits, commission_entries, withdrawals,
-       ledger_accounts, ledger_transactions, ledger_postings, ledger_seals, ledger_seal_marks RESTART IDENTITY""",
+       ledger_accounts, ledger_transactions, ledger_postings, ledger_seals, ledger_seal_marks
+       RESTART IDENTITY CASCADE""",  # what a shop keeps about its orders goes with them
     "DELETE FROM plans WHERE version > 1",
     "DELETE FROM withdrawal_policies WHERE version > 1",
 )

@@ -14190,7 +14190,7 @@ export interface operations {
                     readonly [name: string]: unknown;
                 };
                 content: {
-                    readonly "application/json": components["schemas"]["EventList"];
+                    readonly "text/event-stream": string;
                 };
             };
             /** @description `unauthenticated` */
@@ -22458,7 +22458,7 @@ export interface operations {
                     readonly [name: string]: unknown;
                 };
                 content: {
-                    readonly "application/json": components["schemas"]["ShopOrderPage"];
+                    readonly "text/csv": string;
                 };
             };
             /** @description `unauthenticated` */
@@ -26230,6 +26230,7 @@ export interface operations {
                 };
                 content: {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
+                    readonly "text/html": unknown;
                 };
             };
             /** @description `postgres_unavailable` */
@@ -26239,6 +26240,7 @@ export interface operations {
                 };
                 content: {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
+                    readonly "text/html": unknown;
                 };
             };
         };
