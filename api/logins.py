@@ -71,6 +71,10 @@ class StaffTokens(TokensAnswer):
     staff_id = ma.fields.String(required=True)
     name = ma.fields.String(required=True)
     permissions = ma.fields.List(ma.fields.String(), required=True)
+    must_enrol_second_factor = ma.fields.Boolean(
+        required=True,
+        metadata={"description": "True until the second factor that the permissions need is enrolled: see `staff`."},
+    )
 
 
 class Done(Answer):
@@ -154,6 +158,7 @@ def refresh_tokens(call: Call, body: dict[str, Any]) -> dict[str, Any]:
 
 @routes.call(
     "POST", "/logout", who=SHOPPERS | STAFF, body=Nothing, body_optional=True, answer=LoggedOut, example={},
+    opens_enrolment=True,
 )  # fmt: skip
 def log_out(call: Call, body: dict[str, Any]) -> dict[str, Any]:
     """Log this device out; what is left of its access token's life opens reads only."""
@@ -164,6 +169,7 @@ def log_out(call: Call, body: dict[str, Any]) -> dict[str, Any]:
 
 @routes.call(
     "POST", "/logout/everywhere", who=SHOPPERS | STAFF, body=Nothing, body_optional=True, answer=LoggedOut, example={},
+    opens_enrolment=True,
 )  # fmt: skip
 def log_out_everywhere(call: Call, body: dict[str, Any]) -> dict[str, Any]:
     """Log every device out, this one too."""
@@ -176,7 +182,10 @@ def log_out_everywhere(call: Call, body: dict[str, Any]) -> dict[str, Any]:
     example={"username": "mei", "password": "correct horse battery", "code": "123456"},
 )  # fmt: skip
 def log_in_staff(call: Call, body: dict[str, Any]) -> dict[str, Any]:
-    """Log a member of staff in; five failures in a row lock the name for growing spans."""
+    """Log a member of staff in; five failures in a row lock the name for growing spans.
+
+    With `finance` or `admin` a second factor is needed: until one is enrolled, the tokens open its enrolment only.
+    """
     limit(call, "staff login", STAFF_LOGINS_PER_MINUTE)
     given = body | {"device": body["device"] or ""}
     member, tokens = identity.log_in_staff(call.db, call.vault, now=call.now, **given)
@@ -184,6 +193,7 @@ def log_in_staff(call: Call, body: dict[str, Any]) -> dict[str, Any]:
         "staff_id": member.id,
         "name": member.name,
         "permissions": [scope.value for scope in member.permissions],
+        "must_enrol_second_factor": member.lacks_second_factor,
         **render_tokens(tokens),
     }
 

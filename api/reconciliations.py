@@ -49,7 +49,51 @@ class DifferenceAnswer(Answer):
     theirs_state = ma.fields.String(required=True, allow_none=True)
     found_at = ma.fields.DateTime(required=True)
     resolved_at = ma.fields.DateTime(required=True, allow_none=True)
+    resolved_by = ma.fields.String(
+        required=True, allow_none=True, metadata={"description": "A person's or key's id, or `comparison`."}
+    )
     note = ma.fields.String(required=True, allow_none=True)
+
+
+class BillAnswer(Answer):
+    id = ma.fields.String(required=True, metadata={"description": "Provider and day, such as `wechat_2026-11-01`."})
+    provider = ma.fields.String(required=True, validate=ma.validate.OneOf(BILLED))
+    on_day = ma.fields.Date(required=True)
+    downloaded_at = ma.fields.DateTime(required=True)
+    sha256 = ma.fields.String(required=True, metadata={"description": "Of the bill's text, in hex."})
+    payments = ma.fields.Integer(required=True)
+    payments_minor = ma.fields.Integer(required=True)
+    refunds = ma.fields.Integer(required=True)
+    refunds_minor = ma.fields.Integer(required=True)
+    fee_micros = ma.fields.Integer(
+        required=True, metadata={"description": "Fees in millionths of a yuan: they are fractions of a 分."}
+    )
+    open_differences = ma.fields.Integer(required=True)
+
+
+class BillPage(Answer):
+    items = ma.fields.List(ma.fields.Nested(BillAnswer), required=True)
+    next_cursor = ma.fields.String(required=True, allow_none=True)
+
+
+class BillLineAnswer(Answer):
+    what = ma.fields.String(required=True, validate=ma.validate.OneOf(("payment", "refund")))
+    no = ma.fields.String(required=True, metadata={"description": "Our number, as the provider has it."})
+    provider_no = ma.fields.String(required=True)
+    amount_minor = ma.fields.Integer(required=True)
+    fee_micros = ma.fields.Integer(required=True)
+    state = ma.fields.String(required=True, metadata={"description": "In the provider's words."})
+    at = ma.fields.DateTime(required=True)
+
+
+class BillLinePage(Answer):
+    items = ma.fields.List(ma.fields.Nested(BillLineAnswer), required=True)
+    next_cursor = ma.fields.String(required=True, allow_none=True)
+
+
+class BillQuery(PageQuery):
+    provider = f.Choice(*BILLED, load_default=None)
+    on_day = f.Day(load_default=None)
 
 
 class ReconciliationQuery(PageQuery):
@@ -60,12 +104,14 @@ class ReconciliationQuery(PageQuery):
 class DifferenceFilter(Shape):
     provider = f.Choice(*BILLED, load_default=None)
     on_day = f.Day(load_default=None)
+    kind = f.Choice(*KINDS, load_default=None)
     state = f.Choice("open", "all", load_default="open")
 
 
 class DifferenceQuery(PageQuery):
     provider = f.Choice(*BILLED, load_default=None)
     on_day = f.Day(load_default=None)
+    kind = f.Choice(*KINDS, load_default=None)
     state = f.Choice("open", "all", load_default="open")
 
 
@@ -113,8 +159,67 @@ def render_difference(found: payments.Difference) -> dict[str, Any]:
         "theirs_state": found.theirs_state,
         "found_at": instant(found.found_at),
         "resolved_at": instant(found.resolved_at),
+        "resolved_by": found.resolved_by,
         "note": found.note,
     }
+
+
+def render_bill(found: payments.Bill) -> dict[str, Any]:
+    """Return a bill as it is answered."""
+    return {
+        "id": found.id,
+        "provider": found.provider.value,
+        "on_day": found.on_day.isoformat(),
+        "downloaded_at": instant(found.downloaded_at),
+        "sha256": found.digest.hex(),
+        "payments": found.payments,
+        "payments_minor": found.payments_minor,
+        "refunds": found.refunds,
+        "refunds_minor": found.refunds_minor,
+        "fee_micros": found.fee_micros,
+        "open_differences": found.open_differences,
+    }
+
+
+def render_bill_line(found: payments.BillLine) -> dict[str, Any]:
+    """Return a line of a bill as it is answered."""
+    return {
+        "what": found.what,
+        "no": found.no,
+        "provider_no": found.provider_no,
+        "amount_minor": found.amount_minor,
+        "fee_micros": found.fee_micros,
+        "state": found.state,
+        "at": instant(found.at),
+    }
+
+
+@routes.call("GET", "/bills", who=_SEE, query=BillQuery, answer=BillPage)
+def list_bills(call: Call, query: dict[str, Any]) -> dict[str, Any]:
+    """List the providers' bills that were downloaded, newest day first."""
+    return page(payments.list_bills(call.tx, **query), render_bill)
+
+
+@routes.call("GET", "/bills/<id:bill_id>", who=_SEE, answer=BillAnswer, refusals=["404 bill_not_found"])
+def get_bill(call: Call, bill_id: str) -> dict[str, Any]:
+    """Get a bill: what it adds up to, and how many differences are open."""
+    return render_bill(payments.get_bill(call.tx, bill_id=bill_id))
+
+
+@routes.call("GET", "/bills/<id:bill_id>/lines", who=_SEE, query=PageQuery, answer=BillLinePage,
+             refusals=["404 bill_not_found"])  # fmt: skip
+def list_bill_lines(call: Call, bill_id: str, query: dict[str, Any]) -> dict[str, Any]:
+    """List the lines of a bill, payments first, then refunds, each by our number."""
+    return page(payments.list_bill_lines(call.tx, bill_id=bill_id, **query), render_bill_line)
+
+
+@routes.call("GET", "/bills/<id:bill_id>/text", who=_SEE, answer=Answer, text_type="text/csv",
+             refusals=["404 bill_not_found"])  # fmt: skip
+def get_bill_text(call: Call, bill_id: str) -> str:
+    """Get a bill as its provider wrote it."""
+    content = payments.get_bill_text(call.tx, bill_id=bill_id)
+    call.headers["Content-Disposition"] = f'attachment; filename="{bill_id}.csv"'
+    return content
 
 
 @routes.call(
@@ -160,10 +265,19 @@ def export_bill_differences(call: Call, query: dict[str, Any]) -> str:
     return payments.export_differences(call.tx, only_open=only_open, **query)
 
 
+@routes.call("GET", "/bill-differences/<id:difference_id>", who=_SEE, answer=DifferenceAnswer,
+             refusals=["404 difference_not_found"])  # fmt: skip
+def get_bill_difference(call: Call, difference_id: str) -> dict[str, Any]:
+    """Get what a bill and our rows disagree about."""
+    return render_difference(payments.get_difference(call.tx, difference_id=difference_id))
+
+
 @routes.call("POST", "/bill-differences/<id:difference_id>/resolve", who=FINANCE, body=Resolution,
              answer=DifferenceAnswer, refusals=["404 difference_not_found"],
              example={"note": "客户已线下退款"})  # fmt: skip
 def post_difference_resolution(call: Call, difference_id: str, body: dict[str, Any]) -> dict[str, Any]:
-    """Record that a difference was settled, and how."""
-    found = payments.resolve_difference(call.tx, difference_id=difference_id, note=body["note"], now=call.now)
+    """Record that a difference was settled, and how; it stays settled while nothing about it changes."""
+    found = payments.resolve_difference(
+        call.tx, difference_id=difference_id, note=body["note"], by=call.caller.id, now=call.now
+    )
     return render_difference(found)

@@ -195,6 +195,8 @@ class Route:
     shows_earnings: bool = False
     """Of an open GET that is kept: whether all promoters get another answer than all others."""
     upload_bytes: int = 0
+    opens_enrolment: bool = False
+    """Whether staff may call it who have yet to enrol the second factor that their permissions need."""
     answer_headers: Mapping[str, str] = field(default_factory=dict)
     text_type: str | None = None
     """Of a GET whose verb returns a text, or streams one, instead of a document: the text's media type."""
@@ -276,17 +278,23 @@ class Route:
         return "Authorization" in request.headers and services.standing.is_promoter(self._admit(services, read_clock()))
 
     def _admit(self, services: Services, now: datetime) -> identity.Caller:
-        """Return who calls. Raises Unauthenticated, Forbidden; at an open route bad credentials are as good as none."""
+        """Return who calls; at an open route bad credentials are as good as none.
+
+        Raises Unauthenticated, Forbidden, SecondFactorMissing.
+        """
         header = request.headers.get("Authorization")
         if self.is_open:
             try:
-                return services.keyring.authenticate(header, now=now) if header else identity.NOBODY
+                caller = services.keyring.authenticate(header, now=now) if header else identity.NOBODY
             except Unauthenticated:
                 return identity.NOBODY
+            return identity.NOBODY if caller.must_enrol else caller
         caller = services.keyring.authenticate(header, now=now)
         g.caller_id = caller.id
         if caller.scopes.isdisjoint(self.who):
             raise Forbidden
+        if caller.must_enrol and not self.opens_enrolment:
+            raise identity.SecondFactorMissing
         return caller
 
     def _answer(self, call: Call, document: Any) -> Response:
@@ -569,6 +577,8 @@ def _gather(route: Route) -> dict[int, list[str]]:
     shared = ["500 internal_error", "503 postgres_unavailable", "503 busy"]
     if not route.is_open:
         shared += ["401 unauthenticated", "403 forbidden"]
+        if not route.opens_enrolment and not route.who.isdisjoint(STAFF | OPERATORS):
+            shared += ["403 second_factor_missing"]
     if route.keeps_answers:
         shared += ["409 idempotency_key_reused", "409 idempotency_in_progress"]
     if route.method != "GET":

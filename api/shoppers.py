@@ -7,7 +7,7 @@ import marshmallow as ma
 from api import fields as f
 from api.answers import instant, page
 from api.routing import RISK, SUPPORT, Answer, Call, PageQuery, Routes, Shape
-from tuike import identity
+from tuike import identity, people
 
 routes = Routes("shoppers", description="Shoppers as staff see them, phone numbers masked; bans.")
 
@@ -66,12 +66,16 @@ def get_shopper(call: Call, shopper_id: str) -> dict[str, Any]:
 
 @routes.call(
     "PUT", "/shoppers/<id:shopper_id>/status", who=RISK, body=NewShopperStatus, answer=ShopperAnswer,
+    writes_relations=True,
     refusals=["404 shopper_not_found", "503 keys_missing"], example={"status": "banned", "reason": "fraud"},
 )  # fmt: skip
 def put_shopper_status(call: Call, shopper_id: str, body: dict[str, Any]) -> dict[str, Any]:
-    """Ban a shopper or take the ban back; from the answer on a banned shopper changes nothing and pays nothing."""
+    """Ban a shopper or take the ban back; from the answer on a banned shopper changes nothing and pays nothing.
+
+    Every session ends, and the promoter whom the shopper has become is suspended for as long.
+    """
     call.detail = {"status": body["status"], "reason": body["reason"]}
-    changed = identity.change_shopper_status(
-        call.tx, shopper_id=shopper_id, status=body["status"], reason=body["reason"], now=call.now
+    changed = people.change_person_status(
+        call.tx, user_id=shopper_id, status=body["status"], reason=body["reason"], now=call.now
     )
     return render_shopper(call, changed)

@@ -42,6 +42,9 @@ class StaffAnswer(Answer):
     status = ma.fields.String(required=True, validate=ma.validate.OneOf(["active", "disabled"]))
     must_change_password = ma.fields.Boolean(required=True)
     has_second_factor = ma.fields.Boolean(required=True)
+    lacks_second_factor = ma.fields.Boolean(
+        required=True, metadata={"description": "Whether the permissions need one that is not enrolled yet."}
+    )
     created_at = ma.fields.DateTime(required=True)
     last_login_at = ma.fields.DateTime(required=True, allow_none=True)
 
@@ -94,6 +97,7 @@ def render_staff(member: identity.StaffMember) -> dict[str, Any]:
         "status": member.status.value,
         "must_change_password": member.must_change_password,
         "has_second_factor": member.totp_since is not None,
+        "lacks_second_factor": member.lacks_second_factor,
         "created_at": instant(member.created_at),
         "last_login_at": instant(member.last_login_at),
     }
@@ -153,15 +157,15 @@ def patch_staff(call: Call, staff_id: str, body: dict[str, Any]) -> dict[str, An
 
 @routes.call(
     "POST", "/staff/<id:staff_id>/reset", who=ADMINS, body=Nothing, body_optional=True, answer=NewStaffAnswer,
-    answers_secrets=True, refusals=["404 staff_not_found"], example={},
+    answers_secrets=True, refusals=["404 staff_not_found", "409 own_reset"], example={},
 )  # fmt: skip
 def post_staff_reset(call: Call, staff_id: str, body: dict[str, Any]) -> dict[str, Any]:
-    """Give a member a new first password, unlock the name and take the second factor away."""
-    member, password = identity.reset_staff(call.tx, staff_id=staff_id, now=call.now)
+    """Give another member a new first password, unlock the name and take the second factor away."""
+    member, password = identity.reset_staff(call.tx, staff_id=staff_id, by=call.caller, now=call.now)
     return {**render_staff(member), "password": password}
 
 
-@routes.call("GET", "/staff/me", who=STAFF, answer=StaffAnswer, refusals=["404 staff_not_found"])
+@routes.call("GET", "/staff/me", who=STAFF, answer=StaffAnswer, opens_enrolment=True, refusals=["404 staff_not_found"])
 def get_own_account(call: Call) -> dict[str, Any]:
     """Get the account of the caller."""
     return render_staff(identity.get_staff(call.tx, staff_id=call.caller.id))
@@ -169,21 +173,23 @@ def get_own_account(call: Call) -> dict[str, Any]:
 
 @routes.call(
     "POST", "/staff/me/second-factor", who=STAFF, body=Nothing, body_optional=True, answer=EnrolmentAnswer,
-    answers_secrets=True, refusals=["409 second_factor_in_place", "503 keys_missing"], example={},
+    answers_secrets=True, opens_enrolment=True, refusals=["409 second_factor_in_place", "503 keys_missing"], example={},
 )  # fmt: skip
 def post_second_factor(call: Call, body: dict[str, Any]) -> dict[str, Any]:
     """Make a secret for an authenticator app; it counts once it is confirmed."""
+    call.subject = call.caller.id
     secret, uri = identity.enrol_second_factor(call.tx, call.vault, staff_id=call.caller.id, issuer=ISSUER)
     return {"secret": secret, "uri": uri}
 
 
 @routes.call(
     "POST", "/staff/me/second-factor/confirm", who=STAFF, body=SecondFactorCode, answer=RecoveryCodes,
-    answers_secrets=True, example={"code": "123456"},
+    answers_secrets=True, opens_enrolment=True, example={"code": "123456"},
     refusals=["409 second_factor_in_place", "422 second_factor_wrong", "503 keys_missing"],
 )  # fmt: skip
 def confirm_second_factor(call: Call, body: dict[str, Any]) -> dict[str, Any]:
     """Put the second factor in force by its first code; the answer has ten recovery codes, once."""
+    call.subject = call.caller.id
     codes = identity.confirm_second_factor(
         call.tx, call.vault, staff_id=call.caller.id, code=body["code"], now=call.now
     )

@@ -108,8 +108,8 @@ def _write_trades(world: World, on: date) -> str:
         rows.append([
             to_bill_time(one["success_time"]), names["app_id"], names["merchant_id"], "0", "", one["transaction_id"],
             one["out_trade_no"], one["openid"], "JSAPI", "SUCCESS", "OTHERS", "CNY", yuan, "0.00", "0", "0", "0.00",
-            "0.00", "", "", one["description"].replace(",", " "), one["attach"].replace(",", " "), "0.00000", "0.00%",
-            yuan, "0.00", "",
+            "0.00", "", "", one["description"].replace(",", " "), one["attach"].replace(",", " "),
+            _to_fee(one["total"]), "0.60%", yuan, "0.00", "",
         ])  # fmt: skip
     for refund in world.records.list_all("refund", lambda one: is_on(one["created"], on) and one["status"] != "CLOSED"):
         paid = world.records.find("payment", refund["out_trade_no"])
@@ -119,13 +119,14 @@ def _write_trades(world: World, on: date) -> str:
             to_bill_time(refund["created"]), names["app_id"], names["merchant_id"], "0", "", paid["transaction_id"],
             paid["out_trade_no"], paid["openid"], "JSAPI", "REFUND", "OTHERS", "CNY", "0.00", "0.00",
             refund["refund_id"], refund["out_refund_no"], yuan, "0.00", "ORIGINAL", refund["status"],
-            paid["description"].replace(",", " "), paid["attach"].replace(",", " "), "0.00000", "0.00%", "0.00", yuan,
-            "",
+            paid["description"].replace(",", " "), paid["attach"].replace(",", " "), _to_fee(-refund["refund"]),
+            "0.60%", "0.00", yuan, "",
         ])  # fmt: skip
     if not rows:
         return ""
     paid_total, refunded = _sum(row[24] for row in rows), _sum(row[25] for row in rows)
-    totals = [str(len(rows)), paid_total, refunded, "0.00", "0.00000", paid_total, refunded]
+    fees = _to_fee(_to_minor(paid_total) - _to_minor(refunded))
+    totals = [str(len(rows)), paid_total, refunded, "0.00", fees, paid_total, refunded]
     return _write(_TRADE_NAMES, rows, _TRADE_TOTALS, totals)
 
 
@@ -162,7 +163,17 @@ def _write_funds(world: World, on: date) -> str:
 
 
 def _sum(amounts: Iterable[str]) -> str:
-    return to_yuan(sum(int(amount.replace(".", "")) for amount in amounts))
+    return to_yuan(sum(_to_minor(amount) for amount in amounts))
+
+
+def _to_minor(yuan: str) -> int:
+    return int(yuan.replace(".", ""))
+
+
+def _to_fee(minor: int) -> str:
+    """Return six thousandths of an amount of 分, as yuan with five decimals: less than a 分 for what is cheap."""
+    fee = abs(minor) * 6
+    return f"{'-' if minor < 0 else ''}{fee // 100_000}.{fee % 100_000:05d}"
 
 
 def _write(names: str, rows: list[list[str]], total_names: str, totals: list[str]) -> str:

@@ -120,6 +120,13 @@ class Someone:
         body = {"refresh_token": token or self.tokens["refresh_token"]}
         return self.flask.test_client().post("/api/v1/login/refresh", json=body)
 
+    def enrol(self) -> tuple[str, list[str]]:
+        """Enrol a second factor, by the code of the step before this one; return its secret and recovery codes."""
+        secret = self.post("staff/me/second-factor").get_json()["secret"]
+        answer = self.post("staff/me/second-factor/confirm", {"code": totp_at(secret, ahead=-1)})
+        assert answer.status_code == 200, answer.text
+        return secret, answer.get_json()["recovery_codes"]
+
 
 class Town:
     """One process that serves the API to people, beside the callers with keys."""
@@ -147,7 +154,7 @@ class Town:
         return Someone(self.flask, answer.get_json())
 
     def hire(self, *permissions: str, username: str | None = None) -> Someone:
-        """Make a member of staff who has changed the first password, and log in."""
+        """Make a member of staff who has changed the first password and enrolled what is needed, and log in."""
         username = username or f"staff-{next(_numbers)}"
         with self.app.db.transaction() as tx:
             _, first = identity.create_staff(
@@ -157,7 +164,10 @@ class Town:
         assert self.send("POST", "staff/password", body).status_code == 200
         answer = self.log_in_staff(username)
         assert answer.status_code == 200, answer.text
-        return Someone(self.flask, answer.get_json() | {"username": username})
+        member = Someone(self.flask, answer.get_json() | {"username": username})
+        if member.tokens["must_enrol_second_factor"]:
+            member.enrol()
+        return member
 
     def log_in_staff(self, username: str, password: str = PASSWORD, **fields: Any) -> TestResponse:
         return self.send("POST", "staff/login", {"username": username, "password": password} | fields)

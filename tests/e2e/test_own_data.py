@@ -13,7 +13,8 @@ from werkzeug.test import TestResponse
 
 from tests.e2e.conftest import PLACED_AT, Caller
 from tests.e2e.persons import Person, Someone, Town
-from tuike import commission, wallet
+from tuike import commission, team, wallet
+from tuike.graph import journal
 from tuike.shared.clock import read_clock
 
 ErrorOf = Callable[[TestResponse], tuple[int, str, list[str]]]
@@ -180,6 +181,11 @@ def test_an_erasure_forgets_the_person_and_keeps_the_vouchers(town: Town, error_
     assert shopper.send("PATCH", "me", names, headers={"Idempotency-Key": "k"}).status_code == 200
     shopper.post("me/phone", {"code": town.outside.code_of_phone("13800138000")}, headers={"Idempotency-Key": "p"})
     _become_promoter(shopper)
+    code = town.keys.make_link(_become_promoter(town.log_in())["id"])["code"]
+    town.keys.make_touch(code, buyer_id=user_id, at=PLACED_AT, device_id="device-of-mei")
+    with town.app.db.transaction() as tx:
+        digests = [one["digest"] for one in journal.list_usage(tx, accounts=[user_id], seqs=[*range(1_000)])]
+    assert digests
     order = town.keys.make_paid_order(buyer_id=user_id)
     assert error_of(shopper.post("me/erasure", {"confirm": "erase"})) == (409, "erasure_blocked", ["orders"])
     town.keys.post(f"orders/{order['id']}/receipt", {"received_at": PLACED_AT})
@@ -190,10 +196,12 @@ def test_an_erasure_forgets_the_person_and_keeps_the_vouchers(town: Town, error_
     assert answer.status_code == 200, answer.text
     assert answer.get_json()["user_id"] == user_id
     rows = _dump(town)
-    for secret in ("openid-of-mei", "union-of-mei", "小梅梅", "mei.png", "Meis phone", "13800138000"):
+    for secret in (*digests, "openid-of-mei", "union-of-mei", "小梅梅", "mei.png", "Meis phone", "13800138000"):
         assert secret not in rows, secret
     assert town.keys.read("ledger/check") == before | {"head": town.keys.read("ledger/check")["head"]}
     assert town.keys.read(f"orders/{order['id']}")["buyer_id"] == user_id
+    team.rebuild(town.app.db, town.app.graph)
+    assert team.check_drift(town.app.db, town.app.graph)["drift"] == 0
     assert shopper.get("me").get_json()["nickname"] == ""
     assert error_of(shopper.post("me/erasure", {"confirm": "erase"})) == (401, "unauthenticated", [])
     assert error_of(shopper.refresh())[0] == 401

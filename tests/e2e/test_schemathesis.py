@@ -16,6 +16,7 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from tests.e2e.persons import totp_at
 from tests.e2e.shops import Shop, ago, make_line
 
 EXAMPLES = 12
@@ -52,6 +53,12 @@ def credentials(embedded_shop: Shop) -> dict[str, str]:
     change = {"username": username, "password": first, "new_password": password}
     assert requests.post(f"{url}/staff/password", json=change, timeout=10).status_code == 200
     staff = requests.post(f"{url}/staff/login", json={"username": username, "password": password}, timeout=10).json()
+    headers = {"Authorization": f"Bearer {staff['access_token']}"}
+    secret = requests.post(f"{url}/staff/me/second-factor", json={}, headers=headers, timeout=10).json()["secret"]
+    enrolled = requests.post(
+        f"{url}/staff/me/second-factor/confirm", json={"code": totp_at(secret)}, headers=headers, timeout=10
+    )
+    assert enrolled.status_code == 200, enrolled.text
     return {
         "apiKey": embedded_shop.operator.headers["Authorization"],
         "shopperToken": f"Bearer {shopper['access_token']}",

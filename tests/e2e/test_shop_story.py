@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.e2e.persons import totp_at
 from tests.e2e.shops import Shop, expect, read_clock
 
 PASSWORD = "correct horse battery"
@@ -57,14 +58,18 @@ class Street:
         return self._open(f"{self.shop.url}/api/v1/", {"Authorization": f"Bearer {tokens['access_token']}"})
 
     def hire(self, *permissions: str) -> httpx.Client:
-        """Let an operator make a member of staff, who changes the first password and logs in."""
+        """Let an operator make a member of staff, who changes the first password, logs in and enrols what is needed."""
         username = self.shop.new_id("staff").lower()
         asked = [word for permission in permissions for word in ("--permission", permission)]
         first = self.shop.run("staff", "create", "--username", username, "--name", "韩梅梅", *asked).stdout.strip()
         anybody, account = self.somebody(), {"username": username, "password": first}
         expect(anybody.post("staff/password", json=account | {"new_password": PASSWORD}), 200)
         tokens = expect(anybody.post("staff/login", json=account | {"password": PASSWORD}), 200)
-        return self._open(f"{self.shop.url}/api/v1/", {"Authorization": f"Bearer {tokens['access_token']}"})
+        member = self._open(f"{self.shop.url}/api/v1/", {"Authorization": f"Bearer {tokens['access_token']}"})
+        if tokens["must_enrol_second_factor"]:
+            secret = expect(member.post("staff/me/second-factor", json={}), 200)["secret"]
+            expect(member.post("staff/me/second-factor/confirm", json={"code": totp_at(secret)}), 200)
+        return member
 
     def somebody(self) -> httpx.Client:
         """Return somebody without credentials."""

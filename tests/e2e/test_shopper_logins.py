@@ -17,10 +17,10 @@ from werkzeug.test import TestResponse
 
 from api import create_app
 from tests.conftest import KEYS
-from tests.e2e.conftest import Caller
+from tests.e2e.conftest import PLACED_AT, Caller
 from tests.e2e.persons import Person, Someone, Town
 from tests.simulators import Simulated, start_simulator
-from tuike import identity
+from tuike import identity, team
 from tuike.shared.clock import read_clock
 
 ErrorOf = Callable[[TestResponse], tuple[int, str, list[str]]]
@@ -353,6 +353,44 @@ def test_a_ban_holds_at_once_for_changes_and_logins(town: Town, error_of: ErrorO
     assert town.log_in(Person("o-1")).send("PATCH", "me", {"locale": "en"}).status_code == 200
     shown = town.hire("admin").get(f"audit?subject={shopper.tokens['user_id']}").get_json()["items"]
     assert [entry["action"] for entry in shown] == ["put_shopper_status"] * 3
+
+
+def test_a_ban_suspends_the_promoter_with_the_person_in_postgres_and_graph(town: Town) -> None:
+    shopper, risk = town.log_in(Person("o-1")), town.hire("risk")
+    promoter = shopper.post("me/promoter").get_json()["id"]
+    path = f"shoppers/{shopper.tokens['user_id']}/status"
+    code = town.keys.make_link(promoter)["code"]
+    for status, expected in (("banned", "suspended"), ("banned", "suspended"), ("active", "active")):
+        assert risk.send("PUT", path, {"status": status}).status_code == 200
+        assert town.keys.read(f"promoters/{promoter}")["status"] == expected
+        assert team.check_drift(town.app.db, town.app.graph)["drift"] == 0
+        asked = {"promoter_id": promoter, "target": {"type": "shop"}}
+        assert town.keys.post("links", asked).status_code == (201 if expected == "active" else 403)
+        buyer = f"buyer-{status}-{expected}"
+        town.keys.make_touch(code, buyer_id=buyer, at=PLACED_AT)
+        order = town.keys.make_paid_order(buyer_id=buyer)
+        town.keys.settle()
+        earned = [one["amount_minor"] for one in town.keys.read(f"orders/{order['id']}/commissions")["items"]]
+        assert (sum(earned) > 0) is (expected == "active"), earned
+
+
+def test_lifting_a_ban_leaves_a_promoter_suspended_who_was_so_before(town: Town) -> None:
+    shopper, risk = town.log_in(Person("o-1")), town.hire("risk")
+    promoter = shopper.post("me/promoter").get_json()["id"]
+    assert risk.send("PUT", f"promoters/{promoter}/status", {"status": "suspended"}).status_code == 200
+    for status in ("banned", "active"):
+        assert risk.send("PUT", f"shoppers/{shopper.tokens['user_id']}/status", {"status": status}).status_code == 200
+    assert town.keys.read(f"promoters/{promoter}")["status"] == "suspended"
+
+
+def test_a_ban_ends_every_session_of_the_person(town: Town, error_of: ErrorOf) -> None:
+    devices = [town.log_in(Person("o-1")) for _ in range(2)]
+    path = f"shoppers/{devices[0].tokens['user_id']}/status"
+    assert town.hire("risk").send("PUT", path, {"status": "banned"}).status_code == 200
+    assert town.hire("risk").send("PUT", path, {"status": "active"}).status_code == 200
+    for device in devices:
+        assert error_of(device.send("PATCH", "me", {"locale": "en"})) == (401, "unauthenticated", [])
+        assert error_of(device.refresh()) == (401, "refresh_token_invalid", [])
 
 
 # Limits and rest

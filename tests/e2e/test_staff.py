@@ -31,13 +31,6 @@ def _make(town: Town, username: str, *permissions: str) -> str:
     return first
 
 
-def _enrol(member: Someone) -> tuple[str, list[str]]:
-    secret = member.post("staff/me/second-factor").get_json()["secret"]
-    answer = member.post("staff/me/second-factor/confirm", {"code": totp_at(secret, ahead=-1)})
-    assert answer.status_code == 200, answer.text
-    return secret, answer.get_json()["recovery_codes"]
-
-
 # Passwords
 
 
@@ -181,7 +174,7 @@ def test_a_second_factor_is_asked_for_once_it_is_confirmed(town: Town, error_of:
 
 def test_a_code_works_once_also_when_sent_twice_at_once(town: Town) -> None:
     member = town.hire("support")
-    secret, _ = _enrol(member)
+    secret, _ = member.enrol()
     code = totp_at(secret, ahead=1)
     with ThreadPoolExecutor(4) as pool:
         answers = pool.map(lambda _: town.log_in_staff(member.tokens["username"], code=code).status_code, range(4))
@@ -190,13 +183,57 @@ def test_a_code_works_once_also_when_sent_twice_at_once(town: Town) -> None:
 
 def test_a_recovery_code_works_once(town: Town) -> None:
     member = town.hire("support")
-    _, codes = _enrol(member)
+    _, codes = member.enrol()
     assert len(set(codes)) == 10
     username = member.tokens["username"]
     assert town.log_in_staff(username, recovery_code=codes[0].upper()).status_code == 200
     assert town.log_in_staff(username, recovery_code=codes[0]).status_code == 401
     assert town.log_in_staff(username, recovery_code="0" * 10).status_code == 401
     assert town.log_in_staff(username, recovery_code=codes[1]).status_code == 200
+
+
+def test_who_moves_money_or_makes_accounts_enrols_before_anything_else(town: Town, error_of: ErrorOf) -> None:
+    for permission in ("finance", "admin"):
+        first = _make(town, f"mei-{permission}", permission, "support")
+        body = {"username": f"mei-{permission}", "password": first, "new_password": PASSWORD}
+        assert town.send("POST", "staff/password", body).status_code == 200
+        answer = town.log_in_staff(f"mei-{permission}")
+        assert answer.get_json()["must_enrol_second_factor"] is True
+        member = Someone(town.flask, answer.get_json())
+        for path in ("ledger/check", "orders", "staff", "audit"):
+            expected = (
+                "forbidden" if permission == "finance" and path in ("staff", "audit") else "second_factor_missing"
+            )
+            assert error_of(member.get(path)) == (403, expected, []), path
+        assert error_of(member.send("PUT", "plans/default", {}))[0] == 403
+        assert member.get("staff/me").get_json()["lacks_second_factor"] is True
+        assert town.send("GET", "home").get_json() == member.get("home").get_json(), "an open call stays open"
+        assert member.refresh().status_code == 200, "and its tokens open no more than these did"
+        secret, _ = member.enrol()
+        assert member.get("ledger/check").status_code == 200
+        assert member.get("staff/me").get_json()["lacks_second_factor"] is False
+        again = town.log_in_staff(f"mei-{permission}", code=totp_at(secret)).get_json()
+        assert again["must_enrol_second_factor"] is False
+
+
+def test_who_is_given_money_to_move_enrols_before_the_next_request(town: Town, error_of: ErrorOf) -> None:
+    admin, member = town.hire("admin"), town.hire("support")
+    assert member.get("orders").status_code == 200
+    path = f"staff/{member.tokens['staff_id']}"
+    assert admin.send("PATCH", path, {"permissions": ["support", "finance"]}).status_code == 200
+    assert error_of(member.get("orders")) == (403, "second_factor_missing", [])
+    assert member.post("logout").status_code == 200, "logging out stays open"
+
+
+def test_another_admin_takes_a_lost_second_factor_away_and_nobody_the_own(town: Town, error_of: ErrorOf) -> None:
+    admin, other = town.hire("admin"), town.hire("admin")
+    assert error_of(admin.post(f"staff/{admin.tokens['staff_id']}/reset")) == (409, "own_reset", [])
+    first = admin.post(f"staff/{other.tokens['staff_id']}/reset").get_json()["password"]
+    assert error_of(other.get("staff")) == (401, "unauthenticated", [])
+    body = {"username": other.tokens["username"], "password": first, "new_password": PASSWORD + "2"}
+    assert town.send("POST", "staff/password", body).status_code == 200
+    back = town.log_in_staff(other.tokens["username"], PASSWORD + "2").get_json()
+    assert back["must_enrol_second_factor"] is True
 
 
 # Odd input
@@ -236,6 +273,7 @@ def test_an_admin_makes_changes_and_resets_accounts(town: Town, error_of: ErrorO
     body = {"username": "lei", "password": first, "new_password": PASSWORD}
     assert town.send("POST", "staff/password", body).status_code == 200
     member = Someone(town.flask, town.log_in_staff("lei").get_json())
+    member.enrol()
     path = f"staff/{made.get_json()['id']}"
     assert member.get("ledger/check").status_code == 200
     assert admin.send("PATCH", path, {"permissions": ["support"]}).status_code == 200
@@ -251,7 +289,8 @@ def test_an_admin_makes_changes_and_resets_accounts(town: Town, error_of: ErrorO
     assert "password" not in listed["items"][0]
     actions = [entry["action"] for entry in admin.get(f"audit?subject={made.get_json()['id']}").get_json()["items"]]
     assert actions == [
-        "post_staff_reset", "patch_staff", "patch_staff", "patch_staff", "log_in", "change_password", "post_staff",
+        "post_staff_reset", "patch_staff", "patch_staff", "patch_staff", "confirm_second_factor", "post_second_factor",
+        "log_in", "change_password", "post_staff",
     ]  # fmt: skip
     with town.app.db.transaction() as tx:
         kept = list(tx.exec_driver_sql("SELECT audit_log::text FROM audit_log").scalars())

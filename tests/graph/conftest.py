@@ -63,6 +63,18 @@ class World:
             team.change_status(tx, promoter_id=promoter, status=status, reason="test", now=self.now)
         self.catch_up()
 
+    def forget(self, account: str) -> None:
+        with self.db.transaction() as tx:
+            attribution.forget_identifiers(tx, account_id=account, now=self.now)
+        self.catch_up()
+
+    def devices(self) -> list[tuple[str, str]]:
+        """Return who used which identifier, and for identifiers that nobody used an empty name."""
+        rows = self.graph.run_schema(
+            "MATCH (i:Identifier) OPTIONAL MATCH (u)-[:USED]->(i) RETURN coalesce(u.id, '') AS who, i.key AS key"
+        )
+        return sorted((row["who"], row["key"]) for row in rows)
+
     def make_order(self, order_id: str, buyer: str, promoter: str | None = None, *, touch: str | None = None) -> str:
         """Journal an order as placing one does; it is applied by the lazy lane."""
         payload = {

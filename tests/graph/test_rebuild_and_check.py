@@ -1,11 +1,12 @@
 """The graph can be thrown away; any difference to the journal is found."""
 
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 import pytest
 
 from tests.graph.test_writer import fill
-from tuike import team
+from tuike import attribution, team
 from tuike.shared.errors import GraphUnavailable
 
 
@@ -121,4 +122,54 @@ def test_a_rebuild_that_dies_leaves_a_graph_that_says_so_and_can_be_run_again(wo
         world.sizes(top)
     team.rebuild(world.db, world.graph)
     assert world.sizes(top) == (1, 0, 0)
+    assert world.check()["drift"] == 0
+
+
+def test_forgotten_identifiers_are_gone_at_once_and_no_rebuild_brings_them_back(world):
+    code = world.make_link(world.make_promoter())
+    for buyer, device in (("leaver", "shared"), ("leaver", "own"), ("stays", "shared")):
+        world.touch(code, buyer_id=buyer, device_id=device)
+    team.apply_lazy(world.db, world.graph)
+    assert len(world.devices()) == 3
+    world.touch(code, buyer_id="leaver", ip="203.0.113.9")  # waits for the lazy lane
+    world.forget("leaver")
+    (left,) = world.devices()
+    assert left[0] == "stays"
+    assert team.apply_lazy(world.db, world.graph) == 0, "what waited is forgotten as well"
+    team.rebuild(world.db, world.graph)
+    assert world.devices() == [left]
+    with world.db.transaction() as tx:
+        kept = tx.exec_driver_sql("SELECT DISTINCT subject FROM journal WHERE kind = 'identifier'").scalars().all()
+    assert kept == ["stays"]
+    world.touch(code, buyer_id="leaver", device_id="own")
+    team.apply_lazy(world.db, world.graph)
+    assert [who for who, _ in world.devices()] == ["leaver", "stays"], "what is used later is known anew"
+    assert world.check()["drift"] == 0
+
+
+def test_what_was_on_its_way_while_somebody_was_forgotten_does_not_count(world):
+    code = world.make_link(world.make_promoter())
+    with world.db.transaction() as late:
+        attribution.record_touch(late, code=code, buyer_id="leaver", device_id="own", now=world.now)
+        world.forget("leaver")
+    team.apply_lazy(world.db, world.graph)
+    assert world.devices() == []
+    assert world.check()["drift"] == 0
+    team.rebuild(world.db, world.graph)
+    assert world.devices() == []
+    assert world.check()["drift"] == 0
+
+
+def test_a_graph_that_was_away_forgets_when_it_is_back(world, make_down_graph):
+    code = world.make_link(world.make_promoter())
+    world.touch(code, buyer_id="leaver", device_id="own")
+    team.apply_lazy(world.db, world.graph)
+    with world.db.transaction() as tx:
+        attribution.forget_identifiers(tx, account_id="leaver", now=world.now)
+    with closing(make_down_graph()) as down:
+        team.catch_up(world.db, down)
+    assert world.is_behind()
+    assert len(world.devices()) == 1
+    world.catch_up()
+    assert world.devices() == []
     assert world.check()["drift"] == 0

@@ -30,6 +30,10 @@ def fill(world):
     code = world.make_link(c)
     first = world.touch(code, buyer_id="buyer", visitor_id="v", device_id="d", ip="203.0.113.9")
     world.touch(world.make_link(d), buyer_id="buyer", device_id="d", parent_touch_id=first)
+    for device in ("d", "e"):
+        world.touch(code, buyer_id="leaver", device_id=device)
+    world.forget("leaver")
+    world.touch(code, buyer_id="leaver", device_id="f")
     world.make_promoter(c, external_id="buyer")
     world.make_order("ord_1", "buyer", c)
     world.make_order("ord_2", "other", touch=first)

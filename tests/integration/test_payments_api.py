@@ -1,5 +1,6 @@
 """Payments over REST: what each may see and do, and what every route answers twice."""
 
+import hashlib
 from collections.abc import Iterator
 
 import httpx
@@ -167,6 +168,20 @@ def test_finance_compares_a_day_and_exports_what_differs(till):
     found = till.call("GET", f"/bill-differences?on_day={day}", who="auditor").json()["items"]
     (mine,) = [one for one in found if one["no"] == payment.id]
     assert (mine["kind"], mine["ours_minor"], mine["theirs_minor"]) == ("amount_differs", 776, 777)
+    assert till.call("GET", f"/bill-differences/{mine['id']}", who="auditor").json() == mine
+    assert till.call("GET", "/bill-differences?kind=missing_here", who="auditor").json()["items"] == []
+    (bill,) = till.call("GET", f"/bills?on_day={day}&limit=1", who="auditor").json()["items"]
+    assert bill["id"] == f"wechat_{day}"
+    assert bill["open_differences"] >= 1
+    assert till.call("GET", f"/bills/{bill['id']}", who="auditor").json() == bill
+    lines = till.call("GET", f"/bills/{bill['id']}/lines", who="auditor").json()["items"]
+    (line,) = [one for one in lines if one["no"] == payment.id]
+    assert (line["what"], line["amount_minor"], line["fee_micros"]) == ("payment", 777, 777 * 60)
+    written = till.call("GET", f"/bills/{bill['id']}/text", who="auditor")
+    assert hashlib.sha256(written.content).hexdigest() == bill["sha256"]
+    for path in ("/bills/wechat_2001-01-01", "/bills/x", "/bills/x/lines", "/bills/wechat_x/text"):
+        assert till.call("GET", path, who="auditor").json()["error"]["code"] == "bill_not_found"
+    assert till.call("GET", "/bills", who="analyst").status_code == 403
     exported = till.call("GET", "/bill-differences/export?provider=wechat", who="auditor")
     assert exported.headers["Content-Type"] == "text/csv; charset=utf-8"
     assert payment.id in exported.text

@@ -2,15 +2,19 @@
 
 import csv
 import io
+import json
 from collections.abc import Iterator
 from datetime import date, timedelta
+from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from sqlalchemy import text
 
 from tests.integration.till import Till, open_till
 from tests.simulators import wait_until
 from tuike import payments
+from tuike.cli import cli
 from tuike.embedded import PostgresServer
 from tuike.payments import PayBy
 from tuike.shared.clock import BUSINESS_ZONE
@@ -119,12 +123,77 @@ def test_an_amount_that_differs_is_reported_exported_and_resolved_by_a_person(ti
         ("amount_differs", "999", "1000")
     ]
     (found,) = till.do(payments.list_differences, limit=5).items
-    resolved = till.do(payments.resolve_difference, difference_id=found.id, note="=cmd()", now=till.now)
+    resolved = till.do(payments.resolve_difference, difference_id=found.id, note="=cmd()", by="stf_1", now=till.now)
     assert resolved.resolved_at is not None
     assert list_open(till) == []
     assert "'=cmd()" in till.do(payments.export_differences)
     attention = till.do(payments.get_attention, overdue_before=till.now)
     assert attention.open_differences == 0
+
+
+def test_fees_of_less_than_a_cent_are_added_up_exactly(till):
+    for price in (1, 100, 12_345):
+        till.pay_by(till.order(price=price))
+    day = end_day(till)
+    reconcile(till, day)
+    bill = till.do(payments.get_bill, bill_id=f"wechat_{day}")
+    assert (bill.payments, bill.payments_minor, bill.fee_micros) == (3, 12_446, 12_446 * 60)
+    lines = till.do(payments.list_bill_lines, bill_id=bill.id, limit=2)
+    rest = till.do(payments.list_bill_lines, bill_id=bill.id, limit=2, cursor=lines.next_cursor)
+    assert sorted(line.fee_micros for line in (*lines.items, *rest.items)) == [60, 6_000, 740_700]
+    assert rest.next_cursor is None
+    assert "0.00006" in till.do(payments.get_bill_text, bill_id=bill.id)
+
+
+def test_what_a_person_settled_stays_settled_until_it_changes(till):
+    payment = till.pay_by(till.order())
+
+    def receive(amount_minor: int) -> None:
+        with till.db.transaction() as tx:
+            tx.execute(
+                text("UPDATE payments SET received_minor = :a WHERE id = :id"), {"a": amount_minor, "id": payment.id}
+            )
+
+    receive(999)
+    day = end_day(till)
+    reconcile(till, day)
+    (found,) = till.do(payments.list_differences, limit=5).items
+    settled = till.do(payments.resolve_difference, difference_id=found.id, note="by hand", by="stf_1", now=till.now)
+    assert settled.resolved_by == "stf_1"
+    reconcile(till, day)
+    assert list_open(till) == []
+    receive(998)
+    reconcile(till, day)
+    assert list_open(till) == [("amount_differs", "payment", payment.id)]
+    receive(1000)
+    reconcile(till, day)
+    gone = till.do(payments.get_difference, difference_id=found.id)
+    assert (gone.resolved_by, list_open(till)) == (payments.BY_COMPARISON, [])
+    receive(998)
+    reconcile(till, day)
+    assert list_open(till) == [("amount_differs", "payment", payment.id)], "what a comparison closed, one opens again"
+
+
+def test_the_command_compares_a_day_and_ends_with_1_while_anything_is_open(till, monkeypatch, tmp_path):
+    for variable, value in till.variables.items():
+        monkeypatch.setenv(variable, value)
+    payment = till.pay_by(till.order())
+    with till.db.transaction() as tx:
+        tx.execute(text("UPDATE payments SET received_minor = 999 WHERE id = :id"), {"id": payment.id})
+    day = end_day(till)
+
+    def run() -> tuple[int, dict[str, Any]]:
+        words = ["payments", "reconcile", "--on", str(day), "--provider", "wechat", "--data-dir", str(tmp_path)]
+        done = CliRunner().invoke(cli, words)
+        return done.exit_code, json.loads(done.stdout)
+
+    status, findings = run()
+    assert (status, findings["open"], findings["bills"][0]["id"]) == (1, 1, f"wechat_{day}")
+    (found,) = findings["differences"]
+    assert (found["kind"], found["no"]) == ("amount_differs", payment.id)
+    till.do(payments.resolve_difference, difference_id=found["id"], note="ok", by="stf_1", now=till.now)
+    status, findings = run()
+    assert (status, findings["open"], findings["differences"][0]["note"]) == (0, 0, "ok")
 
 
 def test_the_schedule_compares_each_day_once(till):

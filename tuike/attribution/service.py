@@ -126,6 +126,11 @@ def record_touch(
     return touch
 
 
+def forget_identifiers(tx: Transaction, *, account_id: str, now: datetime) -> None:
+    """Forget which devices and addresses somebody used, in the journal and in the graph; the touches stay."""
+    journal.forget_identifiers(tx, account=account_id, now=now)
+
+
 def find_touch(tx: Transaction, *, touch_id: str) -> Touch | None:
     """Return a touch, or None when the id names none."""
     row = journal.find(tx, "touch", touch_id) if is_id("touch", touch_id) else None

@@ -33,3 +33,22 @@ def create(app: Any, username: str, name: str, permissions: tuple[str, ...]) -> 
         identity.record_command(tx, action="create_staff", subject=member.id, detail={"username": member.username},
                                 now=now)  # fmt: skip
     click.echo(password)
+
+
+@staff.command()
+@click.option("--username", required=True, metavar="NAME", help="Whose account; upper and lower case are one.")
+@opens_app
+def reset(app: Any, username: str) -> None:
+    """Print a new first password, once; it unlocks the name, takes the second factor away and ends every session."""
+    from tuike import identity
+    from tuike.shared.clock import read_clock
+
+    with app.db.transaction() as tx:
+        now = read_clock()
+        staff_id = identity.find_staff_id(tx, username=username)
+        if staff_id is None:
+            raise identity.StaffNotFound
+        member, password = identity.reset_staff(tx, staff_id=staff_id, now=now)
+        identity.record_command(tx, action="reset_staff", subject=member.id, detail={"username": member.username},
+                                now=now)  # fmt: skip
+    click.echo(password)

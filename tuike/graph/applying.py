@@ -10,7 +10,7 @@ from itertools import groupby
 from typing import Any
 
 from tuike.graph.driver import Graph, GraphNotReady, GraphTransaction
-from tuike.graph.journal import JournalRow
+from tuike.graph.journal import FORGOTTEN, JournalRow
 from tuike.graph.seating import Place, list_ancestors, seat_joins, seat_move
 from tuike.shared.errors import GraphUnavailable
 
@@ -264,6 +264,20 @@ def apply_usage(tx: GraphTransaction, usage: Sequence[Row]) -> None:
     write_rows(tx, "graph.use_identifiers_as_visitors", by_label["Visitor"])
 
 
+def _apply_forgotten(tx: GraphTransaction, rows: Sequence[JournalRow]) -> None:
+    """Take what some people used from them, and the identifiers that nobody else used from the graph.
+
+    The people are there afterwards: a rebuild has nothing else to know them by when all they did was to use something.
+    What they used since then is set by whoever applies these rows.
+    """
+    accounts = sorted({row.subject for row in rows})
+    write_rows(tx, "graph.ensure_users", [{"id": account} for account in accounts])
+    found = tx.run("graph.forget_usage", ids=accounts)
+    keys = sorted({key for row in found for key in row["keys"]})
+    if keys:
+        tx.run("graph.drop_unused_identifiers", keys=keys)
+
+
 _APPLY: dict[str, Callable[[GraphTransaction, Sequence[JournalRow]], None]] = {
     "promoter": _apply_promoters,
     "binding": _apply_move,
@@ -272,4 +286,5 @@ _APPLY: dict[str, Callable[[GraphTransaction, Sequence[JournalRow]], None]] = {
     "touch": _apply_touches,
     "touch_claim": _apply_claims,
     "order": _apply_orders,
+    FORGOTTEN: _apply_forgotten,
 }

@@ -18,6 +18,9 @@ from tuike.db import Transaction, Write
 SYNC = 0
 LAZY = 1
 
+FORGOTTEN = "identifiers_forgotten"
+"""The kind of a row that says: whatever identifiers its subject used until now, nobody knows any more."""
+
 
 @dataclass(frozen=True, slots=True)
 class JournalRow:
@@ -70,6 +73,18 @@ def append(
     ).scalar_one()
 
 
+def forget_identifiers(tx: Transaction, *, account: str, now: datetime) -> None:
+    """Forget which identifiers an account used: their rows leave the journal, and the graph follows.
+
+    The only rows that ever go, and the database lets them go only behind the row that says so. What is used later is
+    recorded anew.
+    """
+    seq = append(tx, kind=FORGOTTEN, id=f"{account}:{now.isoformat()}", subject=account,
+                 payload={"account": account}, now=now)  # fmt: skip
+    gone = "DELETE FROM journal WHERE kind = 'identifier' AND subject = :account AND seq < :seq"
+    tx.execute(text(gone), {"account": account, "seq": seq})
+
+
 def write(*, kind: str, id: str, subject: str, payload: Mapping[str, Any], lane: int = SYNC, now: datetime) -> Write:
     """Return the write that `append` would make, for whoever writes more in the same statement and needs no seq."""
     return Write(
@@ -91,6 +106,13 @@ def find(tx: Transaction, kind: str, id: str) -> JournalRow | None:
     row = tx.execute(
         text(f"SELECT {_COLUMNS} FROM journal WHERE kind = :kind AND id = :id"), {"kind": kind, "id": id}
     ).one_or_none()
+    return None if row is None else JournalRow(*row)
+
+
+def find_newest(tx: Transaction, kind: str, subject: str) -> JournalRow | None:
+    """Return the newest row of that kind about a subject, or None."""
+    query = f"SELECT {_COLUMNS} FROM journal WHERE kind = :kind AND subject = :subject ORDER BY seq DESC LIMIT 1"
+    row = tx.execute(text(query), {"kind": kind, "subject": subject}).one_or_none()
     return None if row is None else JournalRow(*row)
 
 
@@ -167,6 +189,8 @@ def defer(tx: Transaction) -> None:
 def list_usage(tx: Transaction, *, accounts: Sequence[str], seqs: Sequence[int]) -> list[dict[str, Any]]:
     """Return how each account used each identifier, over all applied rows and the rows of `seqs`.
 
+    Rows that were on their way while their account was forgotten do not count.
+
     An item is {label, account, key, kind, digest, first_at, last_at, times}.
     """
     rows = tx.execute(
@@ -174,11 +198,13 @@ def list_usage(tx: Transaction, *, accounts: Sequence[str], seqs: Sequence[int])
             "SELECT payload->>'label' AS label, subject AS account, payload->>'key' AS key,"
             " min(payload->>'kind') AS kind, min(payload->>'digest') AS digest,"
             " min((payload->>'at')::bigint) AS first_at, max((payload->>'at')::bigint) AS last_at,"
-            " count(*) AS times FROM journal"
+            " count(*) AS times FROM journal j"
             " WHERE kind = 'identifier' AND subject = ANY(:accounts) AND (status = 'applied' OR seq = ANY(:seqs))"
+            " AND NOT EXISTS (SELECT 1 FROM journal f WHERE f.kind = :forgotten AND f.subject = j.subject"
+            "  AND f.seq > j.seq)"
             " GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
         ),
-        {"accounts": list(accounts), "seqs": list(seqs)},
+        {"accounts": list(accounts), "seqs": list(seqs), "forgotten": FORGOTTEN},
     )
     return [dict(row) for row in rows.mappings()]
 
@@ -208,12 +234,14 @@ def count_people(tx: Transaction) -> dict[str, int]:
             "  UNION SELECT payload->>'buyer_id' FROM journal WHERE kind IN ('touch', 'touch_claim', 'order')"
             "   AND status = 'applied' AND payload->>'buyer_id' IS NOT NULL"
             "  UNION SELECT subject FROM journal WHERE kind = 'identifier' AND status = 'applied'"
-            "   AND payload->>'label' = 'User') AS people) AS users,"
+            "   AND payload->>'label' = 'User'"
+            "  UNION SELECT subject FROM journal WHERE kind = :forgotten AND status = 'applied') AS people) AS users,"
             " (SELECT count(*) FROM ("
             "  SELECT payload->>'visitor_id' FROM journal WHERE kind = 'touch' AND status = 'applied'"
             "   AND payload->>'visitor_id' IS NOT NULL"
             "  UNION SELECT subject FROM journal WHERE kind = 'identifier' AND status = 'applied'"
             "   AND payload->>'label' = 'Visitor') AS visitors) AS visitors"
-        )
+        ),
+        {"forgotten": FORGOTTEN},
     ).one()
     return {"users": row.users, "visitors": row.visitors}

@@ -124,7 +124,8 @@ def _write_bindings(graph: Graph, forest: Forest, tell: Progress) -> None:
 
 
 def _write_facts(tx: Transaction, graph: Graph, counts: dict[str, int], tell: Progress) -> None:
-    for kind, stage in (("link", "links"), ("touch", "touches"), ("touch_claim", "claims"), ("order", "orders")):
+    stages = {"link": "links", "touch": "touches", "touch_claim": "claims", "order": "orders"}
+    for kind, stage in (stages | {journal.FORGOTTEN: "forgotten"}).items():
         done = 0
         for rows in journal.iter_applied(tx, kinds=[kind], page=PAGE):
             with graph.transaction() as graph_tx:

@@ -130,11 +130,14 @@ def _apply(tx: Transaction, graph: Graph, rows: Sequence[JournalRow]) -> None:
     runs = split_runs([row for row in rows if row.kind != "identifier"])
     for run in runs:
         _apply_retrying(graph, run, usage=[])
-    if usage_rows:
-        accounts = sorted({row.subject for row in usage_rows})
+    forgotten = {row.subject for row in rows if row.kind == journal.FORGOTTEN}
+    if usage_rows or forgotten:
+        accounts = sorted({row.subject for row in usage_rows} | forgotten)
         keys = {row.payload["key"] for row in usage_rows}
         usage = journal.list_usage(tx, accounts=accounts, seqs=[row.seq for row in usage_rows])
-        _apply_retrying(graph, [], usage=[use for use in usage if use["key"] in keys])
+        # Of who was forgotten everything is set again that was used since, whenever this row comes to be applied.
+        usage = [use for use in usage if use["key"] in keys or use["account"] in forgotten]
+        _apply_retrying(graph, [], usage=usage)
     journal.mark_applied(tx, [row.seq for row in rows])
 
 

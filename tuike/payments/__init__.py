@@ -13,7 +13,11 @@ itself or waits for a person; a withdrawal is paid at most once; a wallet's mone
 
 from tuike.payments.desks import Counter
 from tuike.payments.model import (
+    BY_COMPARISON,
     Attention,
+    Bill,
+    BillLine,
+    BillNotFound,
     BillNotReady,
     CurrencyNotTaken,
     Difference,
@@ -44,7 +48,12 @@ from tuike.payments.model import (
 from tuike.payments.service.bills import (
     BILLED,
     export_differences,
+    get_bill,
+    get_bill_text,
+    get_difference,
     get_reconciliation,
+    list_bill_lines,
+    list_bills,
     list_differences,
     list_reconciliations,
     reconcile_day,
@@ -92,17 +101,18 @@ from tuike.payments.service.shipping import upload_shipping
 from tuike.payments.service.work import Work, reconcile_due, work_due
 
 __all__ = [
-    "BILLED", "ERASED", "Attention", "BillNotReady", "Counter", "CurrencyNotTaken", "Difference", "DifferenceKind",
-    "DifferenceNotFound", "OpenedPayment", "PayBy", "PayeeNameNeeded", "PayeeUnknown", "PayerUnknown", "Payment",
-    "PaymentNotFound", "PaymentOutcome", "PaymentRefund", "PaymentRefundNotFound", "PaymentState",
-    "PaymentWrongState", "Payout", "PayoutAmountUnfit", "PayoutMethodUnfit", "PayoutNotFound", "PayoutState",
-    "PayoutUnderWay", "Reconciliation", "ReconciliationNotFound", "RefundCause", "RefundState", "Work",
-    "apply_payment", "apply_refund", "apply_transfer", "cancel_payout", "check_payment", "close_expired_orders",
-    "close_payments", "execute_payout", "execute_refund", "export_differences", "export_shopper", "forget_shopper",
-    "get_attention", "get_payment", "get_payout", "get_reconciliation", "get_refund", "give_up_payout",
-    "list_differences", "list_payments", "list_payouts", "list_reconciliations", "list_refunds",
-    "make_confirmation", "make_request", "pay_from_wallet", "purge_notifies", "receive_alipay", "receive_wechat",
-    "reconcile_day", "reconcile_due", "refund_held", "refuse_while_under_way", "resolve_difference", "retry_payout",
-    "retry_refund", "settle_payment", "settle_refund_by_hand", "start_payment", "start_payout", "take_refund",
-    "upload_shipping", "work_due",
+    "BILLED", "BY_COMPARISON", "ERASED", "Attention", "Bill", "BillLine", "BillNotFound", "BillNotReady", "Counter",
+    "CurrencyNotTaken", "Difference", "DifferenceKind", "DifferenceNotFound", "OpenedPayment", "PayBy",
+    "PayeeNameNeeded", "PayeeUnknown", "PayerUnknown", "Payment", "PaymentNotFound", "PaymentOutcome",
+    "PaymentRefund", "PaymentRefundNotFound", "PaymentState", "PaymentWrongState", "Payout", "PayoutAmountUnfit",
+    "PayoutMethodUnfit", "PayoutNotFound", "PayoutState", "PayoutUnderWay", "Reconciliation",
+    "ReconciliationNotFound", "RefundCause", "RefundState", "Work", "apply_payment", "apply_refund",
+    "apply_transfer", "cancel_payout", "check_payment", "close_expired_orders", "close_payments", "execute_payout",
+    "execute_refund", "export_differences", "export_shopper", "forget_shopper", "get_attention", "get_bill",
+    "get_bill_text", "get_difference", "get_payment", "get_payout", "get_reconciliation", "get_refund",
+    "give_up_payout", "list_bill_lines", "list_bills", "list_differences", "list_payments", "list_payouts",
+    "list_reconciliations", "list_refunds", "make_confirmation", "make_request", "pay_from_wallet",
+    "purge_notifies", "receive_alipay", "receive_wechat", "reconcile_day", "reconcile_due", "refund_held",
+    "refuse_while_under_way", "resolve_difference", "retry_payout", "retry_refund", "settle_payment",
+    "settle_refund_by_hand", "start_payment", "start_payout", "take_refund", "upload_shipping", "work_due",
 ]  # fmt: skip

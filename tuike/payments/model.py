@@ -170,6 +170,43 @@ class Payout:
     created_at: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class Bill:
+    """A provider's book of one business day, as it was downloaded last.
+
+    `fee_micros` are millionths of a yuan, as everywhere: fees are fractions of a 分. `digest` is SHA-256 of the text.
+    """
+
+    provider: PayBy
+    on_day: date
+    downloaded_at: datetime
+    digest: bytes = field(repr=False)
+    payments: int
+    payments_minor: int
+    refunds: int
+    refunds_minor: int
+    fee_micros: int
+    open_differences: int
+
+    @property
+    def id(self) -> str:
+        """What names the bill: its provider and day."""
+        return f"{self.provider.value}_{self.on_day.isoformat()}"
+
+
+@dataclass(frozen=True, slots=True)
+class BillLine:
+    """One payment or refund of a bill. `no` is our number as the provider has it; `amount_minor` is never negative."""
+
+    what: str
+    no: str
+    provider_no: str
+    amount_minor: int
+    fee_micros: int
+    state: str
+    at: datetime
+
+
 class DifferenceKind(StrEnum):
     """What a day's bill and our rows disagree about."""
 
@@ -181,7 +218,10 @@ class DifferenceKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One disagreement, kept until it is resolved. `no` is our number of the payment or refund."""
+    """One disagreement, kept until it is resolved. `no` is our number of the payment or refund.
+
+    `resolved_by` names a person or a key, or is BY_COMPARISON where a later comparison found the difference gone.
+    """
 
     id: str
     provider: PayBy
@@ -196,6 +236,10 @@ class Difference:
     found_at: datetime
     resolved_at: datetime | None
     note: str | None
+    resolved_by: str | None = None
+
+
+BY_COMPARISON = "comparison"
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +281,10 @@ class PaymentRefundNotFound(NotFound):
 
 class PayoutNotFound(NotFound):
     code, message = "payout_not_found", "There is no such payout."
+
+
+class BillNotFound(NotFound):
+    code, message = "bill_not_found", "No bill of this provider and day was downloaded."
 
 
 class ReconciliationNotFound(NotFound):

@@ -6,13 +6,20 @@ somebody is and leaves the id, a pseudonym, in vouchers, orders and graph; it is
 """
 
 from tuike.people.model import AlreadyPromoter, ErasureBlocked, ErasureResult
-from tuike.people.service import become_promoter, erase_person, export_person, find_promoter_id
+from tuike.people.service import (
+    become_promoter,
+    change_person_status,
+    erase_person,
+    export_person,
+    find_promoter_id,
+)
 
 __all__ = [
     "AlreadyPromoter",
     "ErasureBlocked",
     "ErasureResult",
     "become_promoter",
+    "change_person_status",
     "erase_person",
     "export_person",
     "find_promoter_id",

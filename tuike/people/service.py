@@ -3,24 +3,30 @@
 from datetime import datetime
 from typing import Any
 
-from tuike import cart, fulfilment, identity, offers, orders, payments, team, wallet
+from tuike import attribution, cart, fulfilment, identity, offers, orders, payments, team, wallet
 from tuike.db import Transaction
-from tuike.identity import AgreementKind, Vault
+from tuike.identity import AgreementKind, ShopperStatus, Vault
 from tuike.orders import Order
 from tuike.people import rules, store
 from tuike.people.model import AlreadyPromoter, ErasureBlocked, ErasureResult
 from tuike.shared.clock import format_instant
+from tuike.team import PromoterStatus
+
+BANNED = "person banned"
+"""Why a promoter was suspended, as the journal keeps it: the person is banned."""
 
 _KEPT = (
     "orders, refunds and their amounts, under the id",
     "vouchers, commissions and withdrawals, without payout account",
     "touches and bindings in the journal and the graph, under the id",
-    "salted digests of devices and network addresses, which nobody can turn back",
     "accepted agreements and consents, under the id",
     "goods, amounts, regions and states of shop orders, parcels and after-sale cases; coupons; under the id",
     "numbers and amounts of payments and payouts; the providers' bills, as every book-keeping has to",
 )
-_ERASED = (*identity.ERASED, "cart", "address book", *fulfilment.ERASED, *payments.ERASED)
+_ERASED = (
+    *identity.ERASED, "digests of devices and network addresses", "cart", "address book", *fulfilment.ERASED,
+    *payments.ERASED,
+)  # fmt: skip
 _ERASED_OF_PROMOTER = ("promoter's name", "payout accounts")
 
 
@@ -30,10 +36,12 @@ def become_promoter(
     """Make a shopper a promoter, below whoever's invite code is given; `external_id` is the shopper's id.
 
     Raises AgreementNeeded until the newest promoter agreement is accepted, AlreadyPromoter, InviterNotFound,
-    ShopperNotFound.
+    ShopperNotFound, AccountBanned.
     """
     identity.lock_shopper(tx, shopper_id=user_id)
     identity.check_agreements(tx, shopper_id=user_id, kinds=(AgreementKind.PROMOTER,))
+    if identity.get_shopper(tx, shopper_id=user_id).status is identity.ShopperStatus.BANNED:
+        raise identity.AccountBanned  # since the request came in
     if store.find_promoter(tx, user_id=user_id) is not None:
         raise AlreadyPromoter
     inviter_id = None
@@ -45,6 +53,25 @@ def become_promoter(
     return team.create_promoter(
         tx, external_id=user_id, name=name or shopper.nickname or user_id, inviter_id=inviter_id, level=1, now=now
     )
+
+
+def change_person_status(
+    tx: Transaction, *, user_id: str, status: ShopperStatus | str, reason: str | None, now: datetime
+) -> identity.Shopper:
+    """Ban a shopper, or take the ban back; the promoter the shopper has become is suspended and active with it.
+
+    Every session of a banned shopper ends. Taking a ban back makes the promoter active only where the ban was what
+    suspended it. Raises ShopperNotFound, ValidationFailed.
+    """
+    shopper = identity.change_shopper_status(tx, shopper_id=user_id, status=status, reason=reason, now=now)
+    promoter = store.find_promoter(tx, user_id=user_id)
+    if promoter is None:
+        return shopper
+    if shopper.status is ShopperStatus.BANNED:
+        team.change_status(tx, promoter_id=promoter.id, status=PromoterStatus.SUSPENDED, reason=BANNED, now=now)
+    elif team.find_status_reason(tx, promoter_id=promoter.id) == BANNED:
+        team.change_status(tx, promoter_id=promoter.id, status=PromoterStatus.ACTIVE, reason="ban lifted", now=now)
+    return shopper
 
 
 def find_promoter_id(tx: Transaction, *, user_id: str) -> str | None:
@@ -101,13 +128,14 @@ def erase_person(tx: Transaction, *, user_id: str, now: datetime) -> ErasureResu
     if obstacles:
         raise ErasureBlocked(obstacles)
     identity.erase_identity(tx, shopper_id=user_id, now=now)
+    attribution.forget_identifiers(tx, account_id=user_id, now=now)
     cart.forget_shopper(tx, shopper_id=user_id)
     fulfilment.forget_shopper(tx, shopper_id=user_id, promoter_id=promoter_id)
     payments.forget_shopper(tx, shopper_id=user_id, promoter_id=promoter_id)
     erased: tuple[str, ...] = _ERASED
     if promoter is not None:
         store.forget_promoter(tx, promoter_id=promoter.id)
-        team.change_status(tx, promoter_id=promoter.id, status=team.PromoterStatus.SUSPENDED, reason="erased", now=now)
+        team.change_status(tx, promoter_id=promoter.id, status=PromoterStatus.SUSPENDED, reason="erased", now=now)
         erased += _ERASED_OF_PROMOTER
     return ErasureResult(user_id, erased, _KEPT)
 

@@ -1,6 +1,8 @@
-"""Amounts of 元 as text, to and from whole 分, exactly. Pure."""
+"""Amounts of 元 as text, to and from whole 分, and fees to the millionth of a yuan, exactly. Pure."""
 
 import re
+
+MICROS_DECIMALS = 6
 
 _YUAN = re.compile(r"(-?)(\d{1,14})(?:\.(\d{1,8}))?")
 
@@ -14,6 +16,21 @@ def parse_yuan(text: str) -> int:
     if fraction[2:].strip("0"):
         raise ValueError("a fraction of a cent")
     amount = int(whole) * 100 + int(fraction[:2])
+    return -amount if sign else amount
+
+
+def parse_yuan_micros(text: str) -> int:
+    """Return the millionths of a yuan of an amount such as `0.00600`, which is 0.6 分: fees are as fine as that.
+
+    Raises ValueError for what is finer still.
+    """
+    found = _YUAN.fullmatch(text)
+    if found is None or not text.isascii():
+        raise ValueError("not an amount of yuan")
+    sign, whole, fraction = found.group(1), found.group(2), (found.group(3) or "").ljust(MICROS_DECIMALS, "0")
+    if fraction[MICROS_DECIMALS:].strip("0"):
+        raise ValueError("a fraction of a millionth")
+    amount = int(whole) * 10**MICROS_DECIMALS + int(fraction[:MICROS_DECIMALS])
     return -amount if sign else amount
 
 

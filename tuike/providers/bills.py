@@ -5,7 +5,7 @@ import io
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta, timezone
 
-from tuike.providers.amounts import parse_yuan
+from tuike.providers.amounts import parse_yuan, parse_yuan_micros
 from tuike.providers.model import BillLine, FundLine, NotifyKind
 
 _ZONE = timezone(timedelta(hours=8))
@@ -101,7 +101,7 @@ def _read_trade_row(row: Mapping[str, str]) -> BillLine:
         out_refund_no=row["商户退款单号"] if is_refund else None,
         provider_refund_no=row["微信退款单号"] if is_refund else None,
         amount_minor=parse_yuan(row["申请退款金额"] if is_refund else row["订单金额"]),
-        fee_minor=parse_yuan(row["手续费"]),
+        fee_micros=parse_yuan_micros(row["手续费"]),
         currency=row["货币种类"],
         state=row["退款状态"] if is_refund else row["交易状态"],
     )
@@ -122,6 +122,7 @@ def _read_fund_row(row: Mapping[str, str]) -> FundLine:
 
 def _read_alipay_row(row: Mapping[str, str]) -> BillLine:
     is_refund = row["业务类型"] == "退款"
+    fee_micros = abs(parse_yuan_micros(row["服务费（元）"]))
     return BillLine(
         kind=NotifyKind.REFUND if is_refund else NotifyKind.PAYMENT,
         at=_read_time(row["完成时间"]),
@@ -130,7 +131,7 @@ def _read_alipay_row(row: Mapping[str, str]) -> BillLine:
         out_refund_no=row["退款批次号/请求号"] if is_refund else None,
         provider_refund_no=None,
         amount_minor=abs(parse_yuan(row["订单金额（元）"])),
-        fee_minor=abs(parse_yuan(row["服务费（元）"])),
+        fee_micros=-fee_micros if is_refund else fee_micros,
         currency="CNY",
         state=row["业务类型"],
     )

@@ -130,7 +130,10 @@ class Notify:
 
 @dataclass(frozen=True, slots=True)
 class BillLine:
-    """One payment or refund of a day's trade bill. `amount_minor` is always positive; `kind` says the direction."""
+    """One payment or refund of a day's trade bill. `amount_minor` is always positive; `kind` says the direction.
+
+    `fee_micros` are millionths of a yuan, because fees are fractions of a 分; below zero where a fee comes back.
+    """
 
     kind: NotifyKind
     at: datetime
@@ -139,7 +142,7 @@ class BillLine:
     out_refund_no: str | None
     provider_refund_no: str | None
     amount_minor: int
-    fee_minor: int
+    fee_micros: int
     currency: str
     state: str
 

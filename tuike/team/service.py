@@ -236,6 +236,12 @@ def change_status(
         )
 
 
+def find_status_reason(tx: Transaction, *, promoter_id: str) -> str | None:
+    """Return why a promoter got its present status, None for one whose status never changed."""
+    row = journal.find_newest(tx, "status", promoter_id)
+    return None if row is None else row.payload["reason"]
+
+
 def list_upline(graph: Graph, *, promoter_id: str, at: datetime | None = None) -> list[Upline]:
     """Return up to three promoters above, nearest first, as of `at` (now if None), in one round trip.
 

@@ -349,6 +349,25 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/api/v1/bill-differences/{difference_id}": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly difference_id: string;
+            };
+            readonly cookie?: never;
+        };
+        /** Get what a bill and our rows disagree about. */
+        readonly get: operations["get_bill_difference"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/api/v1/bill-differences/{difference_id}/resolve": {
         readonly parameters: {
             readonly query?: never;
@@ -360,7 +379,7 @@ export interface paths {
         };
         readonly get?: never;
         readonly put?: never;
-        /** Record that a difference was settled, and how. */
+        /** Record that a difference was settled, and how; it stays settled while nothing about it changes. */
         readonly post: operations["post_difference_resolution"];
         readonly delete?: never;
         readonly options?: never;
@@ -377,6 +396,80 @@ export interface paths {
         };
         /** Export what bills and our rows disagree about as CSV, 100,000 rows at most. */
         readonly get: operations["export_bill_differences"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/bills": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** List the providers' bills that were downloaded, newest day first. */
+        readonly get: operations["list_bills"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/bills/{bill_id}": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly bill_id: string;
+            };
+            readonly cookie?: never;
+        };
+        /** Get a bill: what it adds up to, and how many differences are open. */
+        readonly get: operations["get_bill"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/bills/{bill_id}/lines": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly bill_id: string;
+            };
+            readonly cookie?: never;
+        };
+        /** List the lines of a bill, payments first, then refunds, each by our number. */
+        readonly get: operations["list_bill_lines"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/bills/{bill_id}/text": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly bill_id: string;
+            };
+            readonly cookie?: never;
+        };
+        /** Get a bill as its provider wrote it. */
+        readonly get: operations["get_bill_text"];
         readonly put?: never;
         readonly post?: never;
         readonly delete?: never;
@@ -2790,7 +2883,10 @@ export interface paths {
             readonly cookie?: never;
         };
         readonly get?: never;
-        /** Ban a shopper or take the ban back; from the answer on a banned shopper changes nothing and pays nothing. */
+        /**
+         * Ban a shopper or take the ban back; from the answer on a banned shopper changes nothing and pays nothing.
+         * @description Every session ends, and the promoter whom the shopper has become is suspended for as long.
+         */
         readonly put: operations["put_shopper_status"];
         readonly post?: never;
         readonly delete?: never;
@@ -2887,7 +2983,7 @@ export interface paths {
         };
         readonly get?: never;
         readonly put?: never;
-        /** Give a member a new first password, unlock the name and take the second factor away. */
+        /** Give another member a new first password, unlock the name and take the second factor away. */
         readonly post: operations["post_staff_reset"];
         readonly delete?: never;
         readonly options?: never;
@@ -2904,7 +3000,10 @@ export interface paths {
         };
         readonly get?: never;
         readonly put?: never;
-        /** Log a member of staff in; five failures in a row lock the name for growing spans. */
+        /**
+         * Log a member of staff in; five failures in a row lock the name for growing spans.
+         * @description With `finance` or `admin` a second factor is needed: until one is enrolled, the tokens open its enrolment only.
+         */
         readonly post: operations["log_in_staff"];
         readonly delete?: never;
         readonly options?: never;
@@ -3606,6 +3705,46 @@ export interface components {
             readonly items: readonly components["schemas"]["AuditAnswer"][];
             readonly next_cursor: string | null;
         };
+        readonly BillAnswer: {
+            /** Format: date-time */
+            readonly downloaded_at: string;
+            /** @description Fees in millionths of a yuan: they are fractions of a 分. */
+            readonly fee_micros: number;
+            /** @description Provider and day, such as `wechat_2026-11-01`. */
+            readonly id: string;
+            /** Format: date */
+            readonly on_day: string;
+            readonly open_differences: number;
+            readonly payments: number;
+            readonly payments_minor: number;
+            /** @enum {string} */
+            readonly provider: "wechat" | "alipay";
+            readonly refunds: number;
+            readonly refunds_minor: number;
+            /** @description Of the bill's text, in hex. */
+            readonly sha256: string;
+        };
+        readonly BillLineAnswer: {
+            readonly amount_minor: number;
+            /** Format: date-time */
+            readonly at: string;
+            readonly fee_micros: number;
+            /** @description Our number, as the provider has it. */
+            readonly no: string;
+            readonly provider_no: string;
+            /** @description In the provider's words. */
+            readonly state: string;
+            /** @enum {string} */
+            readonly what: "payment" | "refund";
+        };
+        readonly BillLinePage: {
+            readonly items: readonly components["schemas"]["BillLineAnswer"][];
+            readonly next_cursor: string | null;
+        };
+        readonly BillPage: {
+            readonly items: readonly components["schemas"]["BillAnswer"][];
+            readonly next_cursor: string | null;
+        };
         readonly BrandAnswer: {
             readonly id: string;
             readonly logo_url: string | null;
@@ -3869,6 +4008,8 @@ export interface components {
             readonly provider: "wechat" | "alipay";
             /** Format: date-time */
             readonly resolved_at: string | null;
+            /** @description A person's or key's id, or `comparison`. */
+            readonly resolved_by: string | null;
             readonly theirs_minor: number | null;
             readonly theirs_state: string | null;
             /** @enum {string} */
@@ -4598,6 +4739,8 @@ export interface components {
             readonly created_at: string;
             readonly has_second_factor: boolean;
             readonly id: string;
+            /** @description Whether the permissions need one that is not enrolled yet. */
+            readonly lacks_second_factor: boolean;
             /** Format: date-time */
             readonly last_login_at: string | null;
             readonly must_change_password: boolean;
@@ -5288,6 +5431,8 @@ export interface components {
             readonly created_at: string;
             readonly has_second_factor: boolean;
             readonly id: string;
+            /** @description Whether the permissions need one that is not enrolled yet. */
+            readonly lacks_second_factor: boolean;
             /** Format: date-time */
             readonly last_login_at: string | null;
             readonly must_change_password: boolean;
@@ -5349,6 +5494,8 @@ export interface components {
             readonly access_token: string;
             /** @description Seconds that the access token lives. */
             readonly expires_in: number;
+            /** @description True until the second factor that the permissions need is enrolled: see `staff`. */
+            readonly must_enrol_second_factor: boolean;
             readonly name: string;
             readonly permissions: readonly string[];
             /** Format: date-time */
@@ -5723,7 +5870,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `forbidden` */
+            /** @description `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -5826,7 +5973,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `forbidden` */
+            /** @description `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -5907,7 +6054,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `forbidden` */
+            /** @description `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -6017,7 +6164,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `forbidden` */
+            /** @description `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -6086,7 +6233,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `forbidden` */
+            /** @description `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -6158,7 +6305,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `forbidden` */
+            /** @description `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -6254,7 +6401,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `forbidden` */
+            /** @description `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -6350,7 +6497,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `forbidden` */
+            /** @description `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -6445,7 +6592,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `forbidden` */
+            /** @description `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -6555,7 +6702,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `forbidden` */
+            /** @description `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -6661,7 +6808,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `forbidden` */
+            /** @description `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -6771,7 +6918,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `forbidden` */
+            /** @description `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -6868,7 +7015,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `forbidden` */
+            /** @description `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -6985,7 +7132,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `forbidden` */
+            /** @description `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -7084,7 +7231,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `forbidden` */
+            /** @description `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -7182,7 +7329,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `forbidden` */
+            /** @description `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -7314,7 +7461,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `forbidden` */
+            /** @description `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -7424,7 +7571,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `forbidden` */
+            /** @description `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -7516,7 +7663,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `forbidden` */
+            /** @description `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -7597,7 +7744,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `forbidden` */
+            /** @description `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -7671,7 +7818,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `forbidden` */
+            /** @description `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -7714,6 +7861,7 @@ export interface operations {
             readonly query?: {
                 /** @description `next_cursor` of the page before; opaque. */
                 readonly cursor?: string | null;
+                readonly kind?: "missing_here" | "missing_there" | "amount_differs" | "state_differs" | null;
                 /** @description How many items at most. */
                 readonly limit?: number;
                 readonly on_day?: string | null;
@@ -7746,7 +7894,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `forbidden` */
+            /** @description `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -7757,6 +7905,75 @@ export interface operations {
             };
             /** @description `validation_failed` */
             readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `internal_error` */
+            readonly 500: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `postgres_unavailable`, `busy` */
+            readonly 503: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    readonly get_bill_difference: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly difference_id: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description OK */
+            readonly 200: {
+                headers: {
+                    /** @description Names this request in the logs. */
+                    readonly "X-Request-Id"?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["DifferenceAnswer"];
+                };
+            };
+            /** @description `unauthenticated` */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `forbidden`, `second_factor_missing` */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `difference_not_found` */
+            readonly 404: {
                 headers: {
                     readonly [name: string]: unknown;
                 };
@@ -7838,7 +8055,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `forbidden` */
+            /** @description `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -7915,6 +8132,7 @@ export interface operations {
     readonly export_bill_differences: {
         readonly parameters: {
             readonly query?: {
+                readonly kind?: "missing_here" | "missing_there" | "amount_differs" | "state_differs" | null;
                 readonly on_day?: string | null;
                 readonly provider?: "wechat" | "alipay" | null;
                 readonly state?: "open" | "all";
@@ -7945,7 +8163,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `forbidden` */
+            /** @description `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -7956,6 +8174,301 @@ export interface operations {
             };
             /** @description `validation_failed` */
             readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `internal_error` */
+            readonly 500: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `postgres_unavailable`, `busy` */
+            readonly 503: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    readonly list_bills: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description `next_cursor` of the page before; opaque. */
+                readonly cursor?: string | null;
+                /** @description How many items at most. */
+                readonly limit?: number;
+                readonly on_day?: string | null;
+                readonly provider?: "wechat" | "alipay" | null;
+            };
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description OK */
+            readonly 200: {
+                headers: {
+                    /** @description Names this request in the logs. */
+                    readonly "X-Request-Id"?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["BillPage"];
+                };
+            };
+            /** @description `unauthenticated` */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `forbidden`, `second_factor_missing` */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `validation_failed` */
+            readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `internal_error` */
+            readonly 500: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `postgres_unavailable`, `busy` */
+            readonly 503: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    readonly get_bill: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly bill_id: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description OK */
+            readonly 200: {
+                headers: {
+                    /** @description Names this request in the logs. */
+                    readonly "X-Request-Id"?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["BillAnswer"];
+                };
+            };
+            /** @description `unauthenticated` */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `forbidden`, `second_factor_missing` */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `bill_not_found` */
+            readonly 404: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `internal_error` */
+            readonly 500: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `postgres_unavailable`, `busy` */
+            readonly 503: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    readonly list_bill_lines: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description `next_cursor` of the page before; opaque. */
+                readonly cursor?: string | null;
+                /** @description How many items at most. */
+                readonly limit?: number;
+            };
+            readonly header?: never;
+            readonly path: {
+                readonly bill_id: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description OK */
+            readonly 200: {
+                headers: {
+                    /** @description Names this request in the logs. */
+                    readonly "X-Request-Id"?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["BillLinePage"];
+                };
+            };
+            /** @description `unauthenticated` */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `forbidden`, `second_factor_missing` */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `bill_not_found` */
+            readonly 404: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `validation_failed` */
+            readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `internal_error` */
+            readonly 500: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `postgres_unavailable`, `busy` */
+            readonly 503: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    readonly get_bill_text: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly bill_id: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description OK */
+            readonly 200: {
+                headers: {
+                    /** @description Names this request in the logs. */
+                    readonly "X-Request-Id"?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "text/csv": string;
+                };
+            };
+            /** @description `unauthenticated` */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `forbidden`, `second_factor_missing` */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `bill_not_found` */
+            readonly 404: {
                 headers: {
                     readonly [name: string]: unknown;
                 };
@@ -8089,7 +8602,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `not_your_merchant`, `forbidden` */
+            /** @description `not_your_merchant`, `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -8185,7 +8698,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `forbidden` */
+            /** @description `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -8278,7 +8791,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `not_your_merchant`, `forbidden` */
+            /** @description `not_your_merchant`, `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -8388,7 +8901,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `not_your_merchant`, `forbidden` */
+            /** @description `not_your_merchant`, `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -8475,7 +8988,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `not_your_merchant`, `forbidden` */
+            /** @description `not_your_merchant`, `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -8572,7 +9085,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `not_your_merchant`, `forbidden` */
+            /** @description `not_your_merchant`, `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -8673,7 +9186,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `not_your_merchant`, `forbidden` */
+            /** @description `not_your_merchant`, `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -8794,7 +9307,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `not_your_merchant`, `forbidden` */
+            /** @description `not_your_merchant`, `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -8890,7 +9403,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `not_your_merchant`, `forbidden` */
+            /** @description `not_your_merchant`, `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -9013,7 +9526,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `not_your_merchant`, `forbidden` */
+            /** @description `not_your_merchant`, `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -9141,7 +9654,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `not_your_merchant`, `forbidden` */
+            /** @description `not_your_merchant`, `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -9313,7 +9826,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `not_your_merchant`, `forbidden` */
+            /** @description `not_your_merchant`, `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -9418,7 +9931,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `forbidden` */
+            /** @description `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -9514,7 +10027,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `not_your_merchant`, `forbidden` */
+            /** @description `not_your_merchant`, `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -9624,7 +10137,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `not_your_merchant`, `forbidden` */
+            /** @description `not_your_merchant`, `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -9734,7 +10247,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `forbidden` */
+            /** @description `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -9858,7 +10371,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `forbidden` */
+            /** @description `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -10106,7 +10619,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `forbidden` */
+            /** @description `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -10191,7 +10704,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `promoter_not_active`, `forbidden` */
+            /** @description `promoter_not_active`, `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -16442,7 +16955,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `forbidden` */
+            /** @description `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -16538,7 +17051,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `forbidden` */
+            /** @description `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -16610,7 +17123,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `forbidden` */
+            /** @description `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -16701,7 +17214,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `forbidden` */
+            /** @description `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -16822,7 +17335,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `forbidden` */
+            /** @description `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -16952,7 +17465,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `forbidden` */
+            /** @description `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -17053,7 +17566,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `forbidden` */
+            /** @description `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -17149,7 +17662,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `forbidden` */
+            /** @description `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -17220,7 +17733,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `forbidden` */
+            /** @description `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -17314,7 +17827,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `forbidden` */
+            /** @description `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -17442,7 +17955,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `forbidden` */
+            /** @description `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -17547,7 +18060,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `forbidden` */
+            /** @description `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -17641,7 +18154,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `forbidden` */
+            /** @description `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -17751,7 +18264,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `forbidden` */
+            /** @description `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -17820,7 +18333,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `forbidden` */
+            /** @description `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -17894,7 +18407,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `forbidden` */
+            /** @description `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -18004,7 +18517,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `forbidden` */
+            /** @description `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -18114,7 +18627,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `forbidden` */
+            /** @description `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -18183,7 +18696,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `forbidden` */
+            /** @description `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -18257,7 +18770,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `forbidden` */
+            /** @description `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -18349,7 +18862,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `forbidden` */
+            /** @description `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -18418,7 +18931,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `forbidden` */
+            /** @description `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -18492,7 +19005,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `forbidden` */
+            /** @description `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -18584,7 +19097,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `forbidden` */
+            /** @description `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -18676,7 +19189,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `forbidden` */
+            /** @description `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -18761,7 +19274,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `forbidden` */
+            /** @description `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -18852,7 +19365,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `forbidden` */
+            /** @description `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -19070,7 +19583,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `forbidden` */
+            /** @description `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -19162,7 +19675,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `forbidden` */
+            /** @description `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -19267,7 +19780,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `forbidden` */
+            /** @description `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -19361,7 +19874,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `forbidden` */
+            /** @description `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -19489,7 +20002,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `forbidden` */
+            /** @description `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -19618,7 +20131,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `forbidden` */
+            /** @description `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -19729,7 +20242,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `forbidden` */
+            /** @description `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -19807,7 +20320,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `forbidden` */
+            /** @description `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -19879,7 +20392,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `forbidden` */
+            /** @description `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -19962,7 +20475,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `forbidden` */
+            /** @description `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -20053,7 +20566,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `forbidden` */
+            /** @description `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -20149,7 +20662,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `forbidden` */
+            /** @description `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -20285,7 +20798,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `forbidden` */
+            /** @description `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -20374,7 +20887,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `not_your_merchant`, `forbidden` */
+            /** @description `not_your_merchant`, `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -20502,7 +21015,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `not_your_merchant`, `forbidden` */
+            /** @description `not_your_merchant`, `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -20612,7 +21125,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `not_your_merchant`, `forbidden` */
+            /** @description `not_your_merchant`, `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -20706,7 +21219,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `forbidden` */
+            /** @description `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -20775,7 +21288,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `not_your_merchant`, `forbidden` */
+            /** @description `not_your_merchant`, `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -20873,7 +21386,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `not_your_merchant`, `forbidden` */
+            /** @description `not_your_merchant`, `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -20983,7 +21496,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `not_your_merchant`, `forbidden` */
+            /** @description `not_your_merchant`, `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -21093,7 +21606,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `not_your_merchant`, `forbidden` */
+            /** @description `not_your_merchant`, `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -21201,7 +21714,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `forbidden` */
+            /** @description `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -21299,7 +21812,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `not_your_merchant`, `forbidden` */
+            /** @description `not_your_merchant`, `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -21428,7 +21941,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `not_your_merchant`, `forbidden` */
+            /** @description `not_your_merchant`, `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -21533,7 +22046,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `forbidden` */
+            /** @description `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -21645,7 +22158,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `not_your_merchant`, `forbidden` */
+            /** @description `not_your_merchant`, `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -21759,7 +22272,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `forbidden` */
+            /** @description `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -21828,7 +22341,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `not_your_merchant`, `forbidden` */
+            /** @description `not_your_merchant`, `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -21902,7 +22415,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `not_your_merchant`, `forbidden` */
+            /** @description `not_your_merchant`, `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -21992,7 +22505,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `not_your_merchant`, `forbidden` */
+            /** @description `not_your_merchant`, `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -22070,7 +22583,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `not_your_merchant`, `forbidden` */
+            /** @description `not_your_merchant`, `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -22162,7 +22675,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `not_your_merchant`, `forbidden` */
+            /** @description `not_your_merchant`, `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -22267,7 +22780,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `not_your_merchant`, `forbidden` */
+            /** @description `not_your_merchant`, `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -22360,7 +22873,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `not_your_merchant`, `forbidden` */
+            /** @description `not_your_merchant`, `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -22470,7 +22983,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `forbidden` */
+            /** @description `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -22560,7 +23073,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `forbidden` */
+            /** @description `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -22659,7 +23172,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `forbidden` */
+            /** @description `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -22752,7 +23265,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `not_your_merchant`, `forbidden` */
+            /** @description `not_your_merchant`, `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -22880,7 +23393,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `not_your_merchant`, `forbidden` */
+            /** @description `not_your_merchant`, `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -22990,7 +23503,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `not_your_merchant`, `forbidden` */
+            /** @description `not_your_merchant`, `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -23082,7 +23595,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `forbidden` */
+            /** @description `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -23151,7 +23664,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `forbidden` */
+            /** @description `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -23244,7 +23757,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `forbidden` */
+            /** @description `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -23354,7 +23867,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `not_your_merchant`, `forbidden` */
+            /** @description `not_your_merchant`, `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -23456,7 +23969,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `not_your_merchant`, `forbidden` */
+            /** @description `not_your_merchant`, `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -23564,7 +24077,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `forbidden` */
+            /** @description `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -23653,7 +24166,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `forbidden` */
+            /** @description `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -23749,7 +24262,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `forbidden` */
+            /** @description `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -23844,7 +24357,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `forbidden` */
+            /** @description `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -23974,7 +24487,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `forbidden` */
+            /** @description `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -24093,7 +24606,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `forbidden` */
+            /** @description `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -24104,6 +24617,15 @@ export interface operations {
             };
             /** @description `staff_not_found` */
             readonly 404: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `own_reset` */
+            readonly 409: {
                 headers: {
                     readonly [name: string]: unknown;
                 };
@@ -24770,7 +25292,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `forbidden` */
+            /** @description `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -24875,7 +25397,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `forbidden` */
+            /** @description `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -24946,7 +25468,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `forbidden` */
+            /** @description `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -25022,7 +25544,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `forbidden` */
+            /** @description `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -25104,7 +25626,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `forbidden` */
+            /** @description `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -25205,7 +25727,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `forbidden` */
+            /** @description `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -25297,7 +25819,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `forbidden` */
+            /** @description `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -25402,7 +25924,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `forbidden` */
+            /** @description `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -25490,7 +26012,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `forbidden` */
+            /** @description `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -25614,7 +26136,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `forbidden` */
+            /** @description `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -25738,7 +26260,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `forbidden` */
+            /** @description `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -25866,7 +26388,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `forbidden` */
+            /** @description `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -25990,7 +26512,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `forbidden` */
+            /** @description `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;

@@ -42,7 +42,8 @@ class CallerKind(StrEnum):
 class Caller:
     """Who makes a request. `id` is of the key, shopper or staff member; `user_id` is set for shoppers only.
 
-    `session_id` and `generation` are those of the access token that was shown.
+    `session_id` and `generation` are those of the access token that was shown. One who `must_enrol` a second factor
+    may do that, and nothing else.
     """
 
     id: str
@@ -52,6 +53,7 @@ class Caller:
     name: str = ""
     session_id: str | None = None
     generation: int = 0
+    must_enrol: bool = False
 
 
 NOBODY = Caller("", CallerKind.NOBODY, frozenset())

@@ -10,6 +10,9 @@ from tuike.identity.model.callers import Scope
 from tuike.identity.model.sessions import TooManyRequests
 from tuike.shared.errors import Conflict, Forbidden, NotFound, Refused, Unauthenticated
 
+NEED_SECOND_FACTOR = frozenset({Scope.FINANCE, Scope.ADMIN})
+"""Permissions that a password alone never opens: money leaves by them, and accounts are made."""
+
 
 class StaffStatus(StrEnum):
     """A disabled member is out at once."""
@@ -35,6 +38,11 @@ class StaffMember:
     totp_step: int = 0
     totp: bytes | None = field(default=None, repr=False)
     password_hash: str = field(default="", repr=False)
+
+    @property
+    def lacks_second_factor(self) -> bool:
+        """Tell whether the permissions need a second factor that is not enrolled."""
+        return self.totp_since is None and not NEED_SECOND_FACTOR.isdisjoint(self.permissions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +88,17 @@ class PasswordTooWeak(Refused):
 
 class SecondFactorInPlace(Conflict):
     code, message = "second_factor_in_place", "A second factor is in place; an admin can reset it."
+
+
+class SecondFactorMissing(Forbidden):
+    """Who moves money or makes accounts needs a second factor; without one a login opens its enrolment only."""
+
+    code = "second_factor_missing"
+    message = "These permissions need a second factor; enrol one first: POST /staff/me/second-factor."
+
+
+class OwnReset(Conflict):
+    code, message = "own_reset", "Nobody resets the own account; another admin does, or `tuike staff reset`."
 
 
 class SecondFactorWrong(Refused):

@@ -109,7 +109,8 @@ def read_caller(db: Database, vault: Vault, *, token: str, now: datetime) -> Cal
     """Return whose access token this is, None unless it is good.
 
     A shopper's token is believed until it expires, without a query; staff are looked up at every request, so that one
-    who was disabled or lost a permission is out at once.
+    who was disabled or lost a permission is out at once, and one who gained a permission that needs a second factor
+    has to enrol one first.
     """
     claims = vault.read_access(token, now=now)
     if claims is None:
@@ -122,7 +123,10 @@ def read_caller(db: Database, vault: Vault, *, token: str, now: datetime) -> Cal
     if member is None or member.id != claims.subject_id or member.must_change_password:
         return None
     scopes = rules.scopes_of(member.permissions)
-    return Caller(member.id, CallerKind.STAFF, scopes, None, member.name, claims.session_id, claims.generation)
+    return Caller(
+        member.id, CallerKind.STAFF, scopes, None, member.name, claims.session_id, claims.generation,
+        must_enrol=member.lacks_second_factor,
+    )  # fmt: skip
 
 
 def check_caller(tx: Transaction, *, caller: Caller, agreements: Collection[AgreementKind] = ()) -> None:

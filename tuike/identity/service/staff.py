@@ -19,6 +19,7 @@ from tuike.identity.model.staff import (
     AuditEntry,
     CredentialsWrong,
     LastAdmin,
+    OwnReset,
     PasswordChangeNeeded,
     PasswordTooWeak,
     SecondFactorInPlace,
@@ -93,6 +94,7 @@ def log_in_staff(
 ) -> tuple[StaffMember, Tokens]:
     """Log a member of staff in. Unknown names, wrong passwords and disabled accounts look and take the same.
 
+    Where a second factor is needed and none is enrolled yet, the tokens open its enrolment and nothing else.
     Raises AccountLocked, CredentialsWrong, SecondFactorNeeded, PasswordChangeNeeded.
     """
     member = _verify(db, vault, username, password, code=code, recovery_code=recovery_code, now=now)
@@ -237,6 +239,12 @@ def get_staff(tx: Transaction, *, staff_id: str) -> StaffMember:
     return _get(tx, staff_id)
 
 
+def find_staff_id(tx: Transaction, *, username: str) -> str | None:
+    """Return the id of the member of staff with a username, however it is spelled, or None."""
+    member = store.find_staff_by_username(tx, username=rules.normalise_username(username))
+    return None if member is None else member.id
+
+
 def list_staff(tx: Transaction, *, limit: int, cursor: str | None = None) -> Page[StaffMember]:
     """Return a page of staff, oldest first, disabled ones too."""
     after = decode_cursor(cursor, str)[0] if cursor else ""
@@ -274,8 +282,16 @@ def change_staff(
     return changed
 
 
-def reset_staff(tx: Transaction, *, staff_id: str, now: datetime) -> tuple[StaffMember, str]:
-    """Give a member a new first password, take the second factor away and end every session. Raises StaffNotFound."""
+def reset_staff(
+    tx: Transaction, *, staff_id: str, by: Caller | None = None, now: datetime
+) -> tuple[StaffMember, str]:  # fmt: skip
+    """Give a member a new first password, take the second factor away and end every session.
+
+    Nobody does so for the own account: whoever holds a stolen session would have the account for good. Raises
+    StaffNotFound, OwnReset.
+    """
+    if by is not None and by.id == staff_id:
+        raise OwnReset
     member = _get(tx, staff_id, lock=True)
     password = secrets.token_urlsafe(15)
     member = replace(

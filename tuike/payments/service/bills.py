@@ -12,6 +12,9 @@ from tuike import providers as outside
 from tuike.db import Database, Transaction
 from tuike.payments.desks import Counter
 from tuike.payments.model import (
+    Bill,
+    BillLine,
+    BillNotFound,
     BillNotReady,
     Difference,
     DifferenceKind,
@@ -22,6 +25,7 @@ from tuike.payments.model import (
 )
 from tuike.payments.store import bills as store
 from tuike.shared import clock, ids
+from tuike.shared.errors import ValidationFailed
 from tuike.shared.pages import Page, decode_cursor, encode_cursor
 
 log = structlog.get_logger(__name__)
@@ -34,7 +38,7 @@ MAX_EXPORTED = 100_000
 
 _CSV_COLUMNS = (
     "provider", "on_day", "kind", "what", "no", "ours_minor", "theirs_minor", "ours_state", "theirs_state", "found_at",
-    "resolved_at", "note",
+    "resolved_at", "resolved_by", "note",
 )  # fmt: skip
 
 
@@ -118,23 +122,29 @@ def list_differences(
     provider: str | None = None,
     on_day: date | None = None,
     only_open: bool = False,
+    kind: str | None = None,
     limit: int,
     cursor: str | None = None,
 ) -> Page[Difference]:
     """Return a page of differences, newest first."""
     before = decode_cursor(cursor, str)[0] if cursor else None
     found = store.list_differences(
-        tx, provider=provider, on_day=on_day, only_open=only_open, before=before, limit=limit + 1
+        tx, provider=provider, on_day=on_day, only_open=only_open, kind=kind, before=before, limit=limit + 1
     )
     return Page(found[:limit], encode_cursor(found[limit - 1].id) if len(found) > limit else None)
 
 
 def export_differences(
-    tx: Transaction, *, provider: str | None = None, on_day: date | None = None, only_open: bool = False
+    tx: Transaction,
+    *,
+    provider: str | None = None,
+    on_day: date | None = None,
+    only_open: bool = False,
+    kind: str | None = None,
 ) -> str:
     """Return differences as CSV, newest first, 100,000 at most; no cell is taken for a formula by a spreadsheet."""
     found = store.list_differences(
-        tx, provider=provider, on_day=on_day, only_open=only_open, before=None, limit=MAX_EXPORTED
+        tx, provider=provider, on_day=on_day, only_open=only_open, kind=kind, before=None, limit=MAX_EXPORTED
     )
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\r\n")
@@ -143,14 +153,65 @@ def export_differences(
     return text.getvalue()
 
 
-def resolve_difference(tx: Transaction, *, difference_id: str, note: str, now: datetime) -> Difference:
-    """Record that a person settled a difference, and how; the first instant stays. Raises DifferenceNotFound."""
-    if store.find_difference(tx, id=difference_id) is None:
-        raise DifferenceNotFound
-    store.resolve_difference(tx, id=difference_id, note=note, now=now)
+def get_difference(tx: Transaction, *, difference_id: str) -> Difference:
+    """Return a difference. Raises DifferenceNotFound."""
     found = store.find_difference(tx, id=difference_id)
-    assert found is not None
+    if found is None:
+        raise DifferenceNotFound
     return found
+
+
+def resolve_difference(tx: Transaction, *, difference_id: str, note: str, by: str, now: datetime) -> Difference:
+    """Record that a person settled a difference, how, and who; the first instant stays. Raises DifferenceNotFound."""
+    get_difference(tx, difference_id=difference_id)
+    store.resolve_difference(tx, id=difference_id, note=note, by=by, now=now)
+    return get_difference(tx, difference_id=difference_id)
+
+
+def list_bills(
+    tx: Transaction, *, provider: str | None = None, on_day: date | None = None, limit: int, cursor: str | None = None
+) -> Page[Bill]:
+    """Return a page of bills that were downloaded, newest day first. Raises ValidationFailed for a foreign cursor."""
+    before = None
+    if cursor:
+        day, name = decode_cursor(cursor, str, str)
+        try:
+            before = (date.fromisoformat(day), name)
+        except ValueError:
+            raise ValidationFailed(fields={"cursor": ["Is not a cursor of this list."]}) from None
+    found = store.list_bills(tx, provider=provider, on_day=on_day, before=before, limit=limit + 1)
+    last = found[limit - 1] if len(found) > limit else None
+    return Page(found[:limit], encode_cursor(last.on_day.isoformat(), last.provider.value) if last else None)
+
+
+def get_bill(tx: Transaction, *, bill_id: str) -> Bill:
+    """Return a bill by its id, such as `wechat_2026-11-01`. Raises BillNotFound."""
+    provider, _, day = bill_id.partition("_")
+    try:
+        found = store.find_bill(tx, provider=PayBy(provider), on_day=date.fromisoformat(day))
+    except ValueError:
+        found = None
+    if found is None:
+        raise BillNotFound
+    return found
+
+
+def list_bill_lines(tx: Transaction, *, bill_id: str, limit: int, cursor: str | None = None) -> Page[BillLine]:
+    """Return a page of a bill's lines, payments first. Raises BillNotFound, ValidationFailed."""
+    bill = get_bill(tx, bill_id=bill_id)
+    what, no = decode_cursor(cursor, str, str) if cursor else ("", "")
+    found = store.list_bill_lines(
+        tx, provider=bill.provider, on_day=bill.on_day, after=(what, no), limit=limit + 1
+    )  # fmt: skip
+    return Page(
+        found[:limit], encode_cursor(found[limit - 1].what, found[limit - 1].no) if len(found) > limit else None
+    )
+
+
+def get_bill_text(tx: Transaction, *, bill_id: str) -> str:
+    """Return a bill as its provider wrote it. Raises BillNotFound."""
+    bill = get_bill(tx, bill_id=bill_id)
+    return store.read_bill_text(tx, provider=bill.provider, on_day=bill.on_day)
 
 
 def _to_row(line: outside.BillLine) -> tuple[str, str, str, int, int, str, datetime]:
@@ -158,7 +219,7 @@ def _to_row(line: outside.BillLine) -> tuple[str, str, str, int, int, str, datet
     no = (line.out_refund_no or line.out_no) if is_refund else line.out_no
     provider_no = (line.provider_refund_no or line.provider_no) if is_refund else line.provider_no
     return (
-        "refund" if is_refund else "payment", no, provider_no, line.amount_minor, line.fee_minor, line.state, line.at
+        "refund" if is_refund else "payment", no, provider_no, line.amount_minor, line.fee_micros, line.state, line.at
     )  # fmt: skip
 
 

@@ -10,20 +10,27 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import BigInteger, DateTime, Text
 
 from tuike.db import Transaction
-from tuike.payments.model import Difference, DifferenceKind, PayBy, Reconciliation
+from tuike.payments.model import BY_COMPARISON, Bill, BillLine, Difference, DifferenceKind, PayBy, Reconciliation
 from tuike.payments.store.rows import list_where
 
 _DIFFERENCE = (
     "SELECT id, provider, on_day, kind, what, no, ours_minor, theirs_minor, ours_state, theirs_state, found_at, "
-    "resolved_at, note FROM bill_differences"
+    "resolved_at, note, resolved_by FROM bill_differences"
 )
 _RECONCILIATION = (
     "SELECT id, provider, on_day, run_at, lines, matched, differences, ours_minor, theirs_minor FROM reconciliations"
 )
 
+_BILL = """
+    SELECT b.provider, b.on_day, b.downloaded_at, b.digest, b.payments, b.payments_minor, b.refunds, b.refunds_minor,
+           b.fee_micros, (SELECT count(*) FROM bill_differences d WHERE d.provider = b.provider
+                          AND d.on_day = b.on_day AND d.resolved_at IS NULL) AS open_differences
+    FROM bills b
+"""
+
 _ADD_LINES = text(
     """
-    INSERT INTO bill_lines (provider, on_day, what, no, provider_no, amount_minor, fee_minor, state, at)
+    INSERT INTO bill_lines (provider, on_day, what, no, provider_no, amount_minor, fee_micros, state, at)
     SELECT :provider, :on_day, line.* FROM unnest(:whats, :nos, :provider_nos, :amounts, :fees, :states, :ats) AS line
     """
 ).bindparams(
@@ -83,16 +90,26 @@ def replace_bill(
     tx: Transaction, *, provider: PayBy, on_day: date, body: str, digest: bytes, lines: Sequence[Any], now: datetime
 ) -> None:
     """Keep a day's bill in place of an earlier one. `lines` are (what, no, provider no, amount, fee, state, at)."""
+    sums = dict.fromkeys(("payments", "payments_minor", "refunds", "refunds_minor", "fee_micros"), 0)
+    for what, _, _, amount, fee, _, _ in lines:
+        sums[f"{what}s"] += 1
+        sums[f"{what}s_minor"] += amount
+        sums["fee_micros"] += fee
     tx.execute(
         text(
             """
-            INSERT INTO bills (provider, on_day, body, digest, downloaded_at)
-            VALUES (:provider, :on_day, :body, :digest, :now)
+            INSERT INTO bills (provider, on_day, body, digest, downloaded_at, payments, payments_minor, refunds,
+                               refunds_minor, fee_micros)
+            VALUES (:provider, :on_day, :body, :digest, :now, :payments, :payments_minor, :refunds, :refunds_minor,
+                    :fee_micros)
             ON CONFLICT (provider, on_day) DO UPDATE SET body = excluded.body, digest = excluded.digest,
-                   downloaded_at = excluded.downloaded_at
+                   downloaded_at = excluded.downloaded_at, payments = excluded.payments,
+                   payments_minor = excluded.payments_minor, refunds = excluded.refunds,
+                   refunds_minor = excluded.refunds_minor, fee_micros = excluded.fee_micros
             """
         ),
-        {"provider": provider, "on_day": on_day, "body": zlib.compress(body.encode()), "digest": digest, "now": now},
+        {"provider": provider, "on_day": on_day, "body": zlib.compress(body.encode()), "digest": digest, "now": now}
+        | sums,
     )
     tx.execute(
         text("DELETE FROM bill_lines WHERE provider = :provider AND on_day = :on_day"),
@@ -102,6 +119,46 @@ def replace_bill(
         names = ("whats", "nos", "provider_nos", "amounts", "fees", "states", "ats")
         columns = dict(zip(names, (list(column) for column in zip(*lines, strict=True)), strict=True))
         tx.execute(_ADD_LINES, columns | {"provider": provider, "on_day": on_day})
+
+
+def list_bills(
+    tx: Transaction, *, provider: str | None, on_day: date | None, before: tuple[date, str] | None, limit: int
+) -> list[Bill]:
+    """Return bills, newest day first; `before` is the (day, provider) of the last one seen."""
+    named: dict[str, Any] = {"provider": provider, "on_day": on_day, "limit": limit}
+    where = ["b.provider = :provider"] if provider is not None else []
+    where += ["b.on_day = :on_day"] if on_day is not None else []
+    if before is not None:
+        where.append("(b.on_day, b.provider) < (:before_day, :before_provider)")
+        named |= {"before_day": before[0], "before_provider": before[1]}
+    query = f"{_BILL} WHERE {' AND '.join(where) or 'true'} ORDER BY b.on_day DESC, b.provider DESC LIMIT :limit"
+    return [_read_bill(row) for row in tx.execute(text(query), named)]
+
+
+def find_bill(tx: Transaction, *, provider: PayBy, on_day: date) -> Bill | None:
+    """Return the bill of a provider and day."""
+    query = f"{_BILL} WHERE b.provider = :provider AND b.on_day = :on_day"
+    row = tx.execute(text(query), {"provider": provider, "on_day": on_day}).one_or_none()
+    return _read_bill(row) if row else None
+
+
+def read_bill_text(tx: Transaction, *, provider: PayBy, on_day: date) -> str:
+    """Return a bill as it was downloaded; it must exist."""
+    query = "SELECT body FROM bills WHERE provider = :provider AND on_day = :on_day"
+    body = tx.execute(text(query), {"provider": provider, "on_day": on_day}).scalar_one()
+    return zlib.decompress(bytes(body)).decode()
+
+
+def list_bill_lines(
+    tx: Transaction, *, provider: PayBy, on_day: date, after: tuple[str, str], limit: int
+) -> list[BillLine]:
+    """Return lines of a bill behind (what, no): payments first, then refunds, each by our number."""
+    query = """
+        SELECT what, no, provider_no, amount_minor, fee_micros, state, at FROM bill_lines
+        WHERE provider = :provider AND on_day = :on_day AND (what, no) > (:what, :no) ORDER BY what, no LIMIT :limit
+    """
+    named = {"provider": provider, "on_day": on_day, "what": after[0], "no": after[1], "limit": limit}
+    return [BillLine(*row) for row in tx.execute(text(query), named)]
 
 
 def compare(
@@ -128,21 +185,30 @@ def sum_theirs(tx: Transaction, *, provider: PayBy, on_day: date) -> int:
 
 
 def put_difference(tx: Transaction, difference: Difference) -> None:
-    """Keep a difference, once; one that was resolved and is found again is open again, with its note."""
+    """Keep a difference, once.
+
+    One that a comparison resolved and that is found again is open again; one that a person settled stays settled while
+    nothing about it changes.
+    """
     tx.execute(
         text(
             """
-            INSERT INTO bill_differences (id, provider, on_day, kind, what, no, ours_minor, theirs_minor, ours_state,
-                                          theirs_state, found_at)
+            INSERT INTO bill_differences AS d (id, provider, on_day, kind, what, no, ours_minor, theirs_minor,
+                                               ours_state, theirs_state, found_at)
             VALUES (:id, :provider, :on_day, :kind, :what, :no, :ours_minor, :theirs_minor, :ours_state,
                     :theirs_state, :found_at)
             ON CONFLICT (provider, on_day, what, no, kind) DO UPDATE SET ours_minor = excluded.ours_minor,
                    theirs_minor = excluded.theirs_minor, ours_state = excluded.ours_state,
-                   theirs_state = excluded.theirs_state
+                   theirs_state = excluded.theirs_state,
+                   (resolved_at, resolved_by) = (SELECT d.resolved_at, d.resolved_by
+                       WHERE d.resolved_by IS DISTINCT FROM :comparison
+                         AND (d.ours_minor, d.theirs_minor, d.ours_state, d.theirs_state) IS NOT DISTINCT FROM
+                             (excluded.ours_minor, excluded.theirs_minor, excluded.ours_state, excluded.theirs_state))
             """
         ),
         {name: getattr(difference, name) for name in ("id", "provider", "on_day", "kind", "what", "no", "ours_minor",
-                                                      "theirs_minor", "ours_state", "theirs_state", "found_at")},
+                                                      "theirs_minor", "ours_state", "theirs_state", "found_at")}
+        | {"comparison": BY_COMPARISON},
     )  # fmt: skip
 
 
@@ -153,7 +219,8 @@ def resolve_gone(
     rows = tx.execute(
         text(
             """
-            UPDATE bill_differences d SET resolved_at = :now, note = coalesce(note, 'agrees now')
+            UPDATE bill_differences d SET resolved_at = :now, resolved_by = :comparison,
+                   note = coalesce(note, 'agrees now')
             WHERE d.provider = :provider AND d.resolved_at IS NULL AND (
                 (d.on_day = :on_day AND NOT EXISTS (
                     SELECT 1 FROM unnest(:kinds, :whats, :nos) AS s (kind, what, no)
@@ -169,6 +236,7 @@ def resolve_gone(
             "kinds": [one[0] for one in still],
             "whats": [one[1] for one in still],
             "nos": [one[2] for one in still],
+            "comparison": BY_COMPARISON,
         },
     )
     return int(rows.rowcount)
@@ -214,6 +282,7 @@ def list_differences(
     provider: str | None,
     on_day: date | None,
     only_open: bool,
+    kind: str | None,
     before: str | None,
     limit: int,
 ) -> list[Difference]:
@@ -222,21 +291,31 @@ def list_differences(
         ("provider", provider),
         ("on_day", on_day),
         ("(resolved_at IS NULL)", True if only_open else None),
+        ("kind", kind),
     ]
     rows = list_where(tx, select=_DIFFERENCE, prefix="", conditions=conditions, before=before, limit=limit)
     return [_read_difference(row) for row in rows]
 
 
 def find_difference(tx: Transaction, *, id: str) -> Difference | None:
-    """Return a difference, locked until the transaction ends."""
-    row = tx.execute(text(f"{_DIFFERENCE} WHERE id = :id FOR UPDATE"), {"id": id}).one_or_none()
+    """Return a difference."""
+    row = tx.execute(text(f"{_DIFFERENCE} WHERE id = :id"), {"id": id}).one_or_none()
     return _read_difference(row) if row else None
 
 
-def resolve_difference(tx: Transaction, *, id: str, note: str, now: datetime) -> None:
+def resolve_difference(tx: Transaction, *, id: str, note: str, by: str, now: datetime) -> None:
     """Write that a person settled a difference."""
-    query = "UPDATE bill_differences SET resolved_at = coalesce(resolved_at, :now), note = :note WHERE id = :id"
-    tx.execute(text(query), {"id": id, "note": note, "now": now})
+    query = """
+        UPDATE bill_differences SET resolved_at = coalesce(resolved_at, :now), note = :note, resolved_by = :by
+        WHERE id = :id
+    """
+    tx.execute(text(query), {"id": id, "note": note, "by": by, "now": now})
+
+
+def _read_bill(row: Row[Any]) -> Bill:
+    values = row._asdict()
+    values["provider"], values["digest"] = PayBy(values["provider"]), bytes(values["digest"])
+    return Bill(**values)
 
 
 def _read_difference(row: Row[Any]) -> Difference:
