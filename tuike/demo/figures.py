@@ -8,9 +8,9 @@ from tuike.db import Transaction
 
 _COUNT = text(
     """
-    SELECT (SELECT count(*) FROM orders) AS orders,
+    SELECT (SELECT count(*) FROM orders WHERE id NOT IN (SELECT id FROM shop_orders)) AS orders,
            (SELECT coalesce(sum(goods_minor + shipping_minor), 0) FROM orders
-            WHERE payment_id IS NOT NULL) AS paid_minor,
+            WHERE payment_id IS NOT NULL AND id NOT IN (SELECT id FROM shop_orders)) AS paid_minor,
            (SELECT count(*) FROM orders WHERE attribution_promoter_id IS NOT NULL) AS attributed_orders,
            (SELECT count(*) FROM orders WHERE attribution_state = 'pending') AS undecided_orders,
            (SELECT count(*) FROM promoters) AS promoters,
@@ -23,14 +23,18 @@ _COUNT = text(
            (SELECT coalesce(sum(amount_minor), 0) FROM refunds) AS refunded_minor,
            (SELECT count(*) FROM withdrawals WHERE status = 'paid') AS withdrawals,
            (SELECT coalesce(sum(amount_minor), 0) FROM withdrawals WHERE status = 'paid') AS withdrawn_minor,
-           (SELECT coalesce(-sum(balance_minor), 0) FROM ledger_accounts WHERE kind = 'debt') AS debt_minor
+           (SELECT coalesce(-sum(balance_minor), 0) FROM ledger_accounts WHERE kind = 'debt') AS debt_minor,
+           (SELECT count(*) FROM products) AS products,
+           (SELECT count(*) FROM skus) AS skus,
+           (SELECT count(*) FROM shop_orders) AS shop_orders,
+           (SELECT coalesce(sum(amount_minor), 0) FROM payments WHERE outcome = 'paid_order') AS shop_paid_minor
     """
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """Counts and sums over the whole database; amounts in minor units."""
+    """Counts and sums over the whole database; amounts in minor units. `orders` and `paid_minor` are the baskets'."""
 
     orders: int
     paid_minor: int
@@ -47,6 +51,10 @@ class Figures:
     withdrawals: int
     withdrawn_minor: int
     debt_minor: int
+    products: int
+    skus: int
+    shop_orders: int
+    shop_paid_minor: int
 
 
 def count_figures(tx: Transaction) -> Figures:

@@ -4,6 +4,7 @@ import json
 import time
 from dataclasses import dataclass
 from email.message import Message
+from http import HTTPStatus
 from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.parse import parse_qs, urlsplit
@@ -47,11 +48,33 @@ class _NoRedirect(HTTPRedirectHandler):
 class Api:
     """The REST API as a caller sees it."""
 
-    def __init__(self, url: str, key: str) -> None:
+    def __init__(self, url: str, key: str, calls: list[tuple[str, Answer]] | None = None) -> None:
         self._url = url
         self._key = key
         self._opener = build_opener(_NoRedirect)
-        self.calls: list[tuple[str, Answer]] = []
+        self.calls: list[tuple[str, Answer]] = [] if calls is None else calls
+
+    def with_key(self, key: str) -> "Api":
+        """Return the same API as another caller sees it; what is called is kept in one list."""
+        return Api(self._url, key, self.calls)
+
+    def at(self, url: str) -> "Api":
+        """Return another server, called without credentials; what is called is kept in one list."""
+        return Api(url, "", self.calls)
+
+    def read(self, path: str) -> Any:
+        """Return what a GET answers, without keeping it. Raises StoryBroken."""
+        return self._ask("GET", path, None)
+
+    def post(self, path: str, body: Any) -> Any:
+        """Return what a POST answers, without keeping it. Raises StoryBroken."""
+        return self._ask("POST", path, body)
+
+    def _ask(self, method: str, path: str, body: Any) -> Any:
+        answer = self._send(method, path, body, None)
+        if answer.status >= HTTPStatus.BAD_REQUEST:
+            raise StoryBroken(f"{method} {path} answered {answer.status}: {answer.body}")
+        return answer.body
 
     def call(
         self, why: str, method: str, path: str, body: Any = None, *, expect: int, idempotency_key: str | None = None
@@ -78,7 +101,9 @@ class Api:
         return answer
 
     def _send(self, method: str, path: str, body: Any, idempotency_key: str | None) -> Answer:
-        headers = {"Authorization": f"Bearer {self._key}", "Accept": "application/json"}
+        headers = {"Accept": "application/json"}
+        if self._key:
+            headers["Authorization"] = f"Bearer {self._key}"
         if body is not None:
             headers["Content-Type"] = "application/json"
         if idempotency_key is not None:

@@ -16,8 +16,10 @@ from tuike.demo.data import Basket, Shop, load_shop
 from tuike.demo.figures import count_figures
 from tuike.demo.live import make_purchase
 from tuike.demo.screen import Screen
-from tuike.demo.stack import has_data, run_servers, serve
+from tuike.demo.shop import count_sold, group_goods, load_catalogue, load_goods
+from tuike.demo.stack import has_data, is_simulated, run_servers, serve
 from tuike.demo.story import Script, Story, StoryBroken, seal, write_script
+from tuike.demo.wechat import buy_in_wechat
 from tuike.embedded.supervisor import Stopped
 from tuike.shared import clock
 
@@ -86,6 +88,7 @@ def _play(screen: Screen, script: Script, directory: Path, prepare: Callable[[Co
     with run_servers(directory, prepare=prepare) as config:
         app = build_app(config, application_name="tuike demo")
         try:
+            _open_shop(screen, app, script)
             story = Story(app, script)
             with screen.step("推客入驻 promoters join", len(script.people)) as progress:
                 story.create_promoters(progress)
@@ -99,6 +102,17 @@ def _play(screen: Screen, script: Script, directory: Path, prepare: Callable[[Co
             _tell(screen, story)
         finally:
             app.close()
+
+
+def _open_shop(screen: Screen, app: App, script: Script) -> None:
+    """Put the real products of all baskets on sale, as of the first of them."""
+    baskets = script.shop.baskets
+    listings = group_goods(load_goods(baskets))
+    with screen.step("真实商品上架 real products on sale", len(listings)) as progress:
+        load_catalogue(
+            app.db, listings, sold=count_sold(baskets), progress=progress, now=baskets[0].placed_at
+        )  # fmt: skip
+    screen.show_catalogue(listings)
 
 
 def _tell(screen: Screen, story: Story) -> None:
@@ -182,6 +196,11 @@ def _finish(
         purchase = make_purchase(url, secret, inviter_id=best.id, basket=kept)
         screen.show_purchase(purchase)
         order_id = purchase.order_id
+        if is_simulated(app.config):
+            screen.chapter("在微信里买", "a purchase in WeChat")
+            simulator_url = app.config.wechat_url.removesuffix("/wechat")
+            visit = buy_in_wechat(url, key=secret, simulator_url=simulator_url, invite_code=best.invite_code)
+            screen.show_visit(visit)
     screen.chapter("证明", "proof")
     drift = team.check_drift(app.db, app.graph)
     seal(app.db)

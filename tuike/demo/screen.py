@@ -19,9 +19,11 @@ from rich.tree import Tree
 from tuike.attribution import Step
 from tuike.commission import Commission, TraceStep
 from tuike.demo.figures import Figures
-from tuike.demo.live import Purchase
+from tuike.demo.live import Answer, Purchase
 from tuike.demo.sharing import DEPTH_SHARES, FOLLOWED_SHARE
+from tuike.demo.shop import Listing
 from tuike.demo.story import Debt, Month, Move
+from tuike.demo.wechat import Visit
 from tuike.orders import Order
 from tuike.shared.clock import BUSINESS_ZONE
 from tuike.wallet import LedgerCheck, Wallet
@@ -44,6 +46,14 @@ _CODES = {
     "promoter_not_active": "推客停用 not active",
     "rate_zero": "费率为零 rate 0",
     "below_one_unit": "不足一分 less than one fen",
+}
+
+_EVENTS = {
+    "placed": "待付款 placed",
+    "paid": "待发货 paid",
+    "parcel_shipped": "包裹 parcel",
+    "shipped": "待收货 shipped",
+    "received": "已完成 received",
 }
 
 
@@ -225,23 +235,57 @@ class Screen:
             )  # fmt: skip
         self.console.print(table)
 
+    def show_catalogue(self, listings: Sequence[Listing]) -> None:
+        """Say what is on sale."""
+        skus = sum(len(one.goods) for one in listings)
+        departments = {one.goods[0].department for one in listings}
+        makers = {one.goods[0].maker for one in listings}
+        self.note(
+            f"{len(listings):,} 个商品、{skus:,} 个规格、{len(departments)} 个部门、{len(makers):,} 个品牌，"
+            "价格为真实成交价 · "
+            f"{len(listings):,} products, {skus:,} SKUs, {len(makers):,} makers, at prices that were really paid"
+        )
+
+    def show_visit(self, visit: Visit) -> None:
+        """Show the purchase in WeChat and how the order fared."""
+        self._show_calls(visit.calls, hide=visit.ids)
+        order = visit.order
+        goods = "，".join(f"{line['name']} ×{line['quantity']}" for line in order["lines"])
+        self.say(f"订单 order {order['no']}：{goods}，{format_money(order['payable_minor'])}")
+        self.say(" → ".join(_EVENTS.get(event["kind"], event["kind"]) for event in visit.events))
+        told = "、".join(visit.notifies)
+        self.note(
+            f"支付通知收到 {len(visit.notifies)} 次（{told}），只记一次 · "
+            f"the signed notify came {len(visit.notifies)} times and counted once"
+        )
+        first = visit.commissions[0]
+        self.say(
+            f"推客预估 {format_money(visit.earning_minor)}/件，实得 {format_money(first['amount_minor'])} · "
+            "the promoter was shown what a piece would earn, and earned for all of them"
+        )
+
     def show_purchase(self, purchase: Purchase) -> None:
         """Show the calls of the live purchase and what came of it."""
-        table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="dim")
-        for title, justify in (("步骤 step", "left"), ("调用 call", "left"), ("状态", "right"), ("ms", "right")):
-            table.add_column(title, justify=justify, no_wrap=title in ("状态", "ms"))  # type: ignore[arg-type]
-        for why, answer in purchase.calls:
-            hit = " ↺ Idempotency-Hit" if answer.headers.get("Idempotency-Hit") else ""
-            path = answer.path.removeprefix("/api/v1").replace(purchase.order_id, "{id}")
-            path = path.replace(purchase.promoter_id, "{id}")
-            table.add_row(why, Text(f"{answer.method} {path}{hit}"), str(answer.status), f"{answer.milliseconds:.0f}")
-        self.console.print(Padding(table, (0, 0, 0, 2), expand=False))
+        self._show_calls(purchase.calls, hide=(purchase.order_id, purchase.promoter_id))
         for item in purchase.commissions:
             if item["amount_minor"]:
                 self.say(
                     f"第 {item['level']} 级 level {item['level']}: {format_money(item['amount_minor'])}，"
                     f"冲回 taken back {format_money(item['reversed_minor'])}，{item['due_at'][:10]} 解冻 due"
                 )
+
+    def _show_calls(self, calls: Sequence[tuple[str, Answer]], *, hide: Sequence[str]) -> None:
+        """Show calls one below the other; ids that stand in many paths are not spelt out."""
+        table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="dim")
+        for title, justify in (("步骤 step", "left"), ("调用 call", "left"), ("状态", "right"), ("ms", "right")):
+            table.add_column(title, justify=justify, no_wrap=title in ("状态", "ms"))  # type: ignore[arg-type]
+        for why, answer in calls:
+            hit = " ↺ Idempotency-Hit" if answer.headers.get("Idempotency-Hit") else ""
+            path = answer.path.removeprefix("/api/v1")
+            for id_ in hide:
+                path = path.replace(id_, "{id}")
+            table.add_row(why, Text(f"{answer.method} {path}{hit}"), str(answer.status), f"{answer.milliseconds:.0f}")
+        self.console.print(Padding(table, (0, 0, 0, 2), expand=False))
 
     def show_proof(self, figures: Figures, ledger: LedgerCheck, drift: dict[str, Any]) -> None:
         """Show the totals and what was proven about them."""

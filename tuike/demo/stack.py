@@ -74,6 +74,11 @@ def serve(
     supervisor.run(tell)
 
 
+def is_simulated(config: Config) -> bool:
+    """Tell whether the stack that `config` leads to has stand-ins for the outside services."""
+    return not is_any_configured(read_config()) and config.wechat_url.startswith("http://127.0.0.1:")
+
+
 def has_data(directory: Path) -> bool:
     """Tell whether an earlier demo left its data there."""
     return (directory / "postgres" / "PG_VERSION").exists() and (directory / "graph").is_dir()
