@@ -24,13 +24,13 @@ from tuike.graph import migrate as migrate_graph
 RESULT = Path(__file__).resolve().parents[2] / "build" / "bench.json"
 ON_STACK = ("placing", "teams", "joining", "memory")
 GROUPS = ("settling", *ON_STACK, "neo4j")
-ON_REQUEST = ("detection", "detection-all")
+ON_REQUEST = ("detection", "detection-all", "sweep", "sweep-large")
 
 
 @click.command()
 @click.argument("groups", nargs=-1, type=click.Choice((*GROUPS, *ON_REQUEST)))
 def main(groups: tuple[str, ...]) -> None:
-    """Measure GROUPS (all of them but detection if none is named), print the table and write build/bench.json.
+    """Measure GROUPS (all of them but detection and sweep if none is named), print the table and write build/bench.json.
 
     Ends with status 1 when a figure is out of its reach.
     """
@@ -51,7 +51,11 @@ def _measure(scratch: Path, wanted: tuple[str, ...]) -> list[Row]:
         rows += _measure_stack(scratch / "stack", wanted)
     if "neo4j" in wanted:
         rows += _measure_neo4j(scratch)
-    if set(wanted) & set(ON_REQUEST):
+    if {"sweep", "sweep-large"} & set(wanted):
+        from tests.benchmarks import sweeping
+
+        rows += sweeping.measure(everything="sweep-large" in wanted)
+    if {"detection", "detection-all"} & set(wanted):
         from tests.benchmarks import detection
 
         rows += detection.measure(everything="detection-all" in wanted, console=_open_console())

@@ -75,6 +75,7 @@ def test_every_edge_of_the_evidence_stands_in_one_input_row(world: Path, found: 
     for row in read(world / "orders.csv"):
         rows |= {
             ("buyer", row["buyer_id"], "order", row["order_id"]), ("order", row["order_id"], "promoter", row["promoter_id"]),
+            ("order", row["order_id"], "sku", row["sku"]),
         }  # fmt: skip
     for row in read(world / "identifiers.csv"):
         rows.add((row["account_kind"], row["account_id"], row["kind"], row["value"]))
@@ -85,6 +86,7 @@ def test_every_edge_of_the_evidence_stands_in_one_input_row(world: Path, found: 
     for row in read(world / "touches.csv"):
         rows |= {
             ("buyer", row["buyer_id"], "touch", row["touch_id"]), ("touch", row["touch_id"], "promoter", row["promoter_id"]),
+            ("touch", row["touch_id"], "touch", row["parent_touch_id"]),
         }  # fmt: skip
     edges = read(found / "evidence.csv")
     assert edges

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tuike.risk.model import MISSING, Case, IdentifierKind, Role
+from tuike.risk.model import MISSING, Case, Family, IdentifierKind, Role
 from tuike.risk.sweep.world import World
 
 if TYPE_CHECKING:
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 _KINDS = tuple(kind.value for kind in IdentifierKind)
 Row = tuple[object, ...]
+_TELLING = 0.5
+"""Nats for each member from which goods or touches are listed as proof."""
 ACCOUNTS = ("account_kind", "account_id", "score", "flagged", "case_id")
 CASES = ("case_id", "pattern", "score", "orders", "commission_base_minor", "summary")
 MEMBERS = ("case_id", "account_kind", "account_id", "role")
@@ -75,6 +77,12 @@ def list_edges(sweep: "Sweep", name: str, case: Case) -> list[Row]:
         order = ("order", world.orders.order_ids[int(orders.order[line])].as_py())
         add((*world.describe(int(orders.buyer[line]) + world.promoters), "placed", *order), weight)
         add((*order, "credited_to", *world.describe(int(orders.promoter[line]))), weight)
+    for line in lines[orders.sku[lines] >= 0].tolist() if case.nats.get(Family.TIME, 0.0) >= _TELLING else ():
+        order = ("order", world.orders.order_ids[int(orders.order[line])].as_py())
+        add((*order, "of", "sku", world.orders.sku_ids[int(orders.sku[line])].as_py()), weight * 0.8)
+    if case.nats.get(Family.TOUCH, 0.0) >= _TELLING:
+        for edge in _iter_touch_edges(sweep, inside):
+            add(edge, weight * 0.9)
     shared: dict[int, int] = {}
     shown = world.identifiers
     uses = np.flatnonzero(inside[shown.account]) if shown.account.size else np.empty(0, np.int64)
@@ -99,6 +107,22 @@ def list_edges(sweep: "Sweep", name: str, case: Case) -> list[Row]:
     case.sentences = _tell(sweep, case, shared, len(same), len(invited))
     kept = sorted(rows.items(), key=lambda item: (-item[1], item[0]))[: sweep.settings.evidence_edges_max]
     return [(name, *edge, f"{value:.4f}") for edge, value in sorted(kept)]
+
+
+def _iter_touch_edges(sweep: "Sweep", inside: np.ndarray) -> Iterator[Row]:
+    """Iterate over the touches among members: who opened whose link, and whose touch followed whose."""
+    world, touches = sweep.world, sweep.world.touches
+    rows = np.flatnonzero((touches.buyer >= 0) & (touches.promoter >= 0))
+    rows = rows[inside[touches.buyer[rows] + world.promoters] & inside[touches.promoter[rows]]]
+    among = np.zeros(touches.promoter.size, bool)
+    among[rows] = True
+    for row in rows.tolist():
+        touch = ("touch", touches.touch_ids[int(touches.touch[row])].as_py())
+        yield (*world.describe(int(touches.buyer[row]) + world.promoters), "opened", *touch)
+        yield (*touch, "of_link_of", *world.describe(int(touches.promoter[row])))
+        above = int(touches.parent[row])
+        if above >= 0 and among[above]:
+            yield (*touch, "followed", "touch", touches.touch_ids[int(touches.touch[above])].as_py())
 
 
 _SAYS = {

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tuike.risk.model import MISSING, Family, Settings
+from tuike.risk.model import MISSING, Family, IdentifierKind, Settings
 from tuike.risk.sweep import kernels
-from tuike.risk.sweep.trade import DAY, HOUR, Column, Links, Purchases, to_starts
+from tuike.risk.sweep.trade import DAY, HOUR, STRONG, Column, Links, Purchases, to_starts
 from tuike.risk.sweep.world import World
 
 BINS = 8
@@ -33,6 +33,12 @@ TRAITS: tuple[tuple[str, Family, float], ...] = (
     ("receipt delay", Family.MANNER, 0.5),
     ("registered together", Family.LIFE, 0.5),
     ("circle", Family.CYCLE, 1.0),
+    ("lag repeated", Family.MANNER, 0.5),
+    ("payment repeated", Family.MANNER, 0.4),
+    ("hour", Family.MANNER, 0.4),
+    ("goods crowd", Family.TIME, 0.5),
+    ("own places", Family.IDENTITY, 0.4),
+    ("wide links", Family.IDENTITY, 0.6),
 )
 REFUND = 10
 """Where among the traits the refunds after settlement stand."""
@@ -106,7 +112,7 @@ def describe_dealings(
     settled = np.where(settled == MISSING, np.maximum(at, purchases.paid[order]), settled)
     is_late = (back != MISSING) & (settled != MISSING) & (back - settled >= 7 * DAY)
     late = np.bincount(dealing, is_late, count) / orders
-    traits[:, 10] = np.where(late > 0.5, 2, np.where(late > 0, 1, 0))
+    traits[:, 10] = np.where(late > 0.5, 2, np.where(late >= 0.2, 1, 0))
     traits[:, 11] = _bin_amounts(world, purchases, order, hub, dealing, count)
     paid = purchases.paid[order]
     traits[:, 12] = _bin_quantiles(_least(dealing, np.where((paid != MISSING) & known, paid - at, MISSING), count))
@@ -114,7 +120,14 @@ def describe_dealings(
     traits[:, 13] = _bin_quantiles(
         _least(dealing, np.where((got != MISSING) & (paid != MISSING), got - paid, MISSING), count)
     )
-    traits[:, 14] = _bin_registrations(world.registered_at[d_buyer], d_hub, d_starts)
+    traits[:, 14] = _bin_nearness(world.registered_at[d_buyer], d_hub)
+    traits[:, 16] = _bin_nearness(_least(dealing, lag, count), d_hub)
+    traits[:, 17] = _bin_nearness(
+        _least(dealing, np.where((paid != MISSING) & known, paid - at, MISSING), count), d_hub
+    )
+    traits[:, 18] = _bin_hours(at, dealing, count)
+    traits[:, 19] = _bin_goods(world, purchases, order, hub, dealing, count)
+    traits[:, 20], traits[:, 21] = _bin_places(world, d_hub, d_buyer, hub_promoters)
     np.maximum.at(traits[:, 15], dealing, on_circle[order])
     by_traits = np.lexsort((*traits.T, d_hub))
     return Dealings(d_hub[by_traits], d_buyer[by_traits], d_starts, traits[by_traits], orders[by_traits])
@@ -277,15 +290,15 @@ def _count_near(scaled: Column, group: Column) -> tuple[Column, Column]:
     return near, np.bincount(group)[group] if group.size else near
 
 
-def _bin_registrations(registered: Column, hub: Column, starts: Column) -> Column:
-    """Return bins of how improbably near in time the nearest registration at the same hub is."""
-    bins = np.full(registered.size, BINS - 1)
-    known = np.flatnonzero(registered != MISSING)
+def _bin_nearness(values: Column, hub: Column) -> Column:
+    """Return bins of how improbably near the nearest value at the same hub is, given all values."""
+    bins = np.full(values.size, BINS - 1)
+    known = np.flatnonzero(values != MISSING)
     if known.size < 2:
         return bins
-    everybody = np.sort(registered[known])
-    order = known[np.lexsort((registered[known], hub[known]))]
-    at, group = registered[order], hub[order]
+    everybody = np.sort(values[known])
+    order = known[np.lexsort((values[known], hub[known]))]
+    at, group = values[order], hub[order]
     gap = np.full(order.size, np.iinfo(np.int64).max // 4)
     inside = group[1:] == group[:-1]
     step = np.where(inside, at[1:] - at[:-1], np.iinfo(np.int64).max // 4)
@@ -295,6 +308,97 @@ def _bin_registrations(registered: Column, hub: Column, starts: Column) -> Colum
     expected = around / everybody.size * np.maximum(np.bincount(group)[group] - 1, 1)
     bins[order] = np.digitize(expected, (0.003, 0.01, 0.03, 0.1, 0.3, 1.0))
     return bins
+
+
+def _bin_hours(at: Column, dealing: Column, count: int) -> Column:
+    """Return bins of how seldom anybody orders at the hours at which most of a dealing's orders were placed."""
+    known = at != MISSING
+    bins = np.full(count, BINS - 1)
+    if not known.any():
+        return bins
+    hour = (at[known] // HOUR) % 24
+    part = np.bincount(hour, minlength=24) / hour.size
+    by_part = np.argsort(part, kind="stable")
+    below = np.empty(24)
+    below[by_part] = np.cumsum(part[by_part])
+    times = np.bincount(dealing[known], minlength=count)
+    mean = np.bincount(dealing[known], -np.log(below[hour]), count) / np.maximum(times, 1)
+    bins[times > 0] = np.digitize(mean[times > 0], (0.5, 1.0, 1.5, 2.0, 2.7, 3.5))
+    return bins
+
+
+def _bin_goods(world: World, purchases: Purchases, order: Column, hub: Column, dealing: Column, count: int) -> Column:
+    """Return bins of how many more of the hub's buyers bought the same goods than the goods' popularity explains."""
+    lines = world.orders
+    line_order = np.argsort(purchases.of_line, kind="stable")
+    starts = to_starts(purchases.of_line[line_order], purchases.at.size)
+    width = (starts[1:] - starts[:-1])[order]
+    entry = np.repeat(np.arange(order.size), width)
+    offset = np.arange(entry.size) - np.repeat(np.cumsum(width) - width, width)
+    line = line_order[np.repeat(starts[order], width) + offset]
+    sku = lines.sku[line].astype(np.int64)
+    use = sku >= 0
+    bins = np.full(count, BINS - 1)
+    if not use.any():
+        return bins
+    width_sku = len(lines.sku_ids) + 1
+    pairs = np.unique(dealing[entry[use]] * width_sku + sku[use])
+    who, what = pairs // width_sku, pairs % width_sku
+    hub_of = np.zeros(count, np.int64)
+    hub_of[dealing] = hub
+    _, inverse, times = np.unique(hub_of[who] * width_sku + what, return_inverse=True, return_counts=True)
+    buyers = np.unique(lines.buyer[lines.sku >= 0].astype(np.int64) * width_sku + lines.sku[lines.sku >= 0])
+    popular = np.bincount(buyers % width_sku, minlength=width_sku) / max(1, world.buyers)
+    taken = np.bincount(who, minlength=count)
+    size = np.bincount(hub_of, minlength=int(hub_of.max()) + 1)
+    others = times[inverse] - 1.0
+    mean = np.bincount(hub_of, taken, size.size) / np.maximum(size, 1)
+    usual = popular.sum()
+    expected = (size[hub_of[who]] - 1) * popular[what] * mean[hub_of[who]] / max(usual, 1e-9)
+    nats = np.where(
+        others > expected,
+        others * np.log(np.maximum(others, 1e-9) / np.maximum(expected, 1e-9)) - (others - expected),
+        0.0,
+    )
+    most = np.zeros(count)
+    np.maximum.at(most, who, nats)
+    bins[np.unique(who)] = np.digitize(most[np.unique(who)], (1.0, 2.5, 5.0, 10.0, 20.0, 40.0))
+    return bins
+
+
+def _bin_places(
+    world: World, d_hub: Column, d_buyer: Column, hub_promoters: tuple[Column, Column]
+) -> tuple[Column, Column]:
+    """Return bins of how many others of the hub share an identifier that is mostly the hub's: weak kinds, then strong.
+
+    Pairs need not be looked at, so identifiers of any number of users count, if at least half of them deal here.
+    """
+    shown = world.identifiers
+    found = [np.zeros(d_hub.size, np.int64), np.zeros(d_hub.size, np.int64)]
+    if not shown.token.size or not d_hub.size:
+        return found[0], found[1]
+    persons = world.persons
+    uses = np.unique(shown.token.astype(np.int64) * persons + world.person[shown.account])
+    token, person = uses // persons, uses % persons
+    users = np.bincount(token)
+    kind_of = np.zeros(users.size, np.int8)
+    kind_of[shown.token] = shown.kind
+    by_person = np.argsort(person, kind="stable")
+    starts = to_starts(person[by_person], persons)
+    who = world.person[d_buyer + world.promoters]
+    width = starts[who + 1] - starts[who]
+    row = np.repeat(np.arange(d_hub.size), width)
+    offset = np.arange(row.size) - np.repeat(np.cumsum(width) - width, width)
+    theirs = token[by_person[starts[who[row]] + offset]]
+    several = users[theirs] > 2
+    row, theirs = row[several], theirs[several]
+    _, inverse, times = np.unique(d_hub[row] * (users.size + 1) + theirs, return_inverse=True, return_counts=True)
+    here = times[inverse]
+    is_own = (here >= 3) & (here * 2 >= users[theirs])
+    strong = np.isin(kind_of, [number for number, kind in enumerate(IdentifierKind) if kind in STRONG])
+    for which, use in enumerate((is_own & ~strong[theirs], is_own & strong[theirs])):
+        np.maximum.at(found[which], row[use], here[use])
+    return _bin_counts(found[0]), _bin_counts(found[1])
 
 
 def fit(dealings: Dealings, hubs: int, is_single: Column) -> Fit:
@@ -339,6 +443,106 @@ def _find_usual(mean: Column, classes: Column, votes: Column, size: Column) -> C
         level = float(np.quantile(mean[own], 0.85)) if weight else 0.0
         usual[classes == kind] = (weight * level + 20 * overall) / (weight + 20)
     return np.maximum(usual, 0.0)
+
+
+@dataclass(slots=True)
+class Career:
+    """What the promoters of each hub are to everybody else. Nats are for the whole hub, `burst` for each member.
+
+    `newness`: how soon after joining they sell; `unseen`: how few open their links without buying; `burst`: into how
+    small a part of all trade most of the ring's orders fall.
+    """
+
+    newness: Column
+    unseen: Column
+    burst: Column
+
+
+def measure_careers(
+    world: World, purchases: Purchases, dealings: Dealings, fit: Fit, hub_promoters: tuple[Column, Column]
+) -> Career:
+    """Measure what the promoters of each hub are to everybody else."""
+    hub_of, promoter_of = hub_promoters
+    hubs = fit.members.size
+    credited = np.flatnonzero((purchases.promoter >= 0) & (purchases.buyer >= 0) & (purchases.at != MISSING))
+    promoter, buyer, at = purchases.promoter[credited], purchases.buyer[credited], purchases.at[credited]
+    # Newness: half of a promoter's orders are placed so soon after joining.
+    by_promoter = np.lexsort((at, promoter))
+    starts = to_starts(promoter[by_promoter], world.promoters)
+    trade = np.diff(starts)
+    middle = at[by_promoter[np.minimum(starts[:-1] + trade // 2, max(0, at.size - 1))]] if at.size else np.zeros(0)
+    known = (trade >= 3) & (world.joined_at != MISSING)
+    gap = np.sort((middle - world.joined_at)[known]) if known.any() else np.zeros(0)
+    soon = np.zeros(world.promoters)
+    if gap.size >= 20:
+        rank = np.searchsorted(gap, (middle - world.joined_at)[known], side="right") / gap.size
+        soon[known] = np.maximum(-np.log(rank) - 1.0, 0.0)
+    newness = np.bincount(hub_of, soon[promoter_of], hubs)
+    return Career(
+        newness,
+        _measure_unseen(world, buyer, promoter, hub_promoters, hubs),
+        _measure_bursts(world, purchases, dealings, fit, hub_promoters),
+    )
+
+
+def _measure_unseen(
+    world: World, buyer: Column, promoter: Column, hub_promoters: tuple[Column, Column], hubs: int
+) -> Column:
+    hub_of, promoter_of = hub_promoters
+    touches = world.touches
+    use = (touches.buyer >= 0) & (touches.promoter >= 0)
+    if not use.any() or not buyer.size:
+        return np.zeros(hubs)
+    looked = np.unique(touches.promoter[use].astype(np.int64) * world.buyers + touches.buyer[use])
+    bought = np.unique(promoter.astype(np.int64) * world.buyers + buyer)
+    is_buyer = np.isin(looked, bought)
+    inside = np.bincount(looked[is_buyer] // world.buyers, minlength=world.promoters)
+    outside = np.bincount(looked[~is_buyer] // world.buyers, minlength=world.promoters)
+    usual = float(np.median(outside[inside >= 3] / inside[inside >= 3])) if (inside >= 3).any() else 0.0
+    expected = np.bincount(hub_of, inside[promoter_of], hubs) * usual
+    found = np.bincount(hub_of, outside[promoter_of], hubs)
+    nats = np.zeros(hubs)
+    few = found < expected
+    nats[few] = expected[few] - found[few] + found[few] * np.log(np.maximum(found[few], 1e-9) / expected[few])
+    return nats
+
+
+def _measure_bursts(
+    world: World, purchases: Purchases, dealings: Dealings, fit: Fit, hub_promoters: tuple[Column, Column]
+) -> Column:
+    hub_of, promoter_of = hub_promoters
+    hubs = fit.members.size
+    use = np.flatnonzero((purchases.promoter >= 0) & (purchases.buyer >= 0) & (purchases.at != MISSING))
+    everybody = np.sort(purchases.at[use])
+    burst = np.zeros(hubs)
+    if not use.size or not dealings.hub.size:
+        return burst
+    order, seat = spread_over_hubs(world, purchases.promoter[use], hub_of, promoter_of)
+    hub, at, buyer = hub_of[seat], purchases.at[use][order], purchases.buyer[use][order]
+    ring = np.sort((dealings.hub * world.buyers + dealings.buyer)[fit.share >= 0.5])
+    key = hub * world.buyers + buyer
+    place = np.minimum(np.searchsorted(ring, key), max(0, ring.size - 1))
+    mine = ring[place] == key if ring.size else np.zeros(key.size, bool)
+    hub, at = hub[mine], at[mine]
+    by_hub = np.lexsort((at, hub))
+    starts = to_starts(hub[by_hub], hubs)
+    count = np.diff(starts)
+    several = np.flatnonzero(count >= 3)
+    low = at[by_hub[starts[several] + count[several] // 10]]
+    high = at[by_hub[starts[several + 1] - 1 - count[several] // 10]]
+    part = np.searchsorted(everybody, high, side="right") - np.searchsorted(everybody, low, side="left")
+    burst[several] = -np.log(np.maximum(part, count[several]) / everybody.size)
+    return burst
+
+
+def spread_over_hubs(world: World, promoter: Column, hub_of: Column, promoter_of: Column) -> tuple[Column, Column]:
+    """Return, for rows with a promoter each, every pair of row and seat of that promoter in a hub."""
+    by_promoter = np.argsort(promoter_of, kind="stable")
+    starts = to_starts(promoter_of[by_promoter], world.promoters)
+    width = (starts[1:] - starts[:-1])[promoter]
+    row = np.repeat(np.arange(promoter.size), width)
+    offset = np.arange(row.size) - np.repeat(np.cumsum(width) - width, width)
+    return row, by_promoter[np.repeat(starts[promoter], width) + offset]
 
 
 def get_settings_of_traits(_: Settings) -> list[dict[str, object]]:

@@ -122,40 +122,102 @@ def count_gaps(group_starts, at, windows, out):
 def find_cycles(starts, targets, on_edge, length_max):
     """Count simple directed cycles of 2 to `length_max` (at most 4) vertices, exactly, and the cycles on each edge.
 
-    `targets` are sorted within each vertex; each cycle is counted once, from its smallest vertex.
+    `targets` are sorted within each vertex. Each cycle is counted at its vertex of highest degree: paths of two edges
+    that lead away from it and back to it are joined in the middle, so nothing longer is ever walked.
     Returns the counts by length.
     """
     found = np.zeros(5, np.int64)
     vertices = starts.size - 1
-    for a in range(vertices):
+    back_starts = np.zeros(vertices + 1, np.int64)
+    for e in range(targets.size):
+        back_starts[targets[e] + 1] += 1
+    degree = np.empty(vertices, np.int64)
+    for v in range(vertices):
+        degree[v] = -(starts[v + 1] - starts[v]) - back_starts[v + 1]
+    order = np.argsort(degree, kind="mergesort")
+    rank = np.empty(vertices, np.int64)
+    for i in range(vertices):
+        rank[order[i]] = i
+    for v in range(vertices):
+        back_starts[v + 1] += back_starts[v]
+    fill = back_starts[:-1].copy()
+    sources, back_edge = np.empty(targets.size, np.int64), np.empty(targets.size, np.int64)
+    for v in range(vertices):
+        for e in range(starts[v], starts[v + 1]):
+            at = fill[targets[e]]
+            sources[at], back_edge[at] = v, e
+            fill[targets[e]] += 1
+    to_a = np.full(vertices, -1, np.int64)
+    from_a = np.zeros(vertices, np.bool_)
+    ways_back, ways_out = np.zeros(vertices, np.int64), np.zeros(vertices, np.int64)
+    for i in range(vertices):
+        a = order[i]
+        is_reached = False
+        for p in range(back_starts[a], back_starts[a + 1]):
+            d = sources[p]
+            if rank[d] > i:
+                to_a[d] = back_edge[p]
+                is_reached = True
+        if not is_reached:
+            continue
+        for e in range(starts[a], starts[a + 1]):
+            from_a[targets[e]] = True
+        if length_max > 3:
+            for p in range(back_starts[a], back_starts[a + 1]):
+                d = sources[p]
+                if rank[d] > i:
+                    for q in range(back_starts[d], back_starts[d + 1]):
+                        ways_back[sources[q]] += 1
         for e in range(starts[a], starts[a + 1]):
             b = targets[e]
-            if b <= a:
+            if rank[b] <= i:
+                continue
+            if to_a[b] >= 0:
+                found[2] += 1
+                on_edge[e] += 1
+                on_edge[to_a[b]] += 1
+            if length_max < 3:
                 continue
             for f in range(starts[b], starts[b + 1]):
                 c = targets[f]
-                if c == a:
-                    found[2] += 1
+                if rank[c] <= i:
+                    continue
+                if to_a[c] >= 0:
+                    found[3] += 1
                     on_edge[e] += 1
                     on_edge[f] += 1
+                    on_edge[to_a[c]] += 1
+                if length_max > 3:
+                    ways_out[c] += 1
+                    ways = ways_back[c]
+                    if ways > 0 and to_a[b] >= 0 and find_edge(starts, targets, c, b) >= 0:
+                        ways -= 1
+                    found[4] += ways
+                    on_edge[e] += ways
+                    on_edge[f] += ways
+        if length_max > 3:
+            for p in range(back_starts[a], back_starts[a + 1]):
+                d = sources[p]
+                if rank[d] <= i:
                     continue
-                if c <= a or c == b or length_max < 3:
-                    continue
-                for g in range(starts[c], starts[c + 1]):
-                    d = targets[g]
-                    if d == a:
-                        found[3] += 1
-                        on_edge[e] += 1
-                        on_edge[f] += 1
-                        on_edge[g] += 1
-                    elif d > a and d not in (b, c) and length_max > 3:
-                        h = find_edge(starts, targets, d, a)
-                        if h >= 0:
-                            found[4] += 1
-                            on_edge[e] += 1
-                            on_edge[f] += 1
-                            on_edge[g] += 1
-                            on_edge[h] += 1
+                for q in range(back_starts[d], back_starts[d + 1]):
+                    c = sources[q]
+                    ways_back[c] = 0
+                    if rank[c] <= i:
+                        continue
+                    ways = ways_out[c]
+                    if ways > 0 and from_a[d] and find_edge(starts, targets, d, c) >= 0:
+                        ways -= 1
+                    on_edge[back_edge[q]] += ways
+                    on_edge[back_edge[p]] += ways
+        for e in range(starts[a], starts[a + 1]):
+            b = targets[e]
+            from_a[b] = False
+            if length_max > 3 and rank[b] > i:
+                for f in range(starts[b], starts[b + 1]):
+                    ways_out[targets[f]] = 0
+        for p in range(back_starts[a], back_starts[a + 1]):
+            to_a[sources[p]] = -1
     return found
 
 
@@ -251,7 +313,8 @@ def fit_hubs(starts, features, classes, votes, tables, pooled, totals, weights, 
 
     `features` (dealings × traits) are small bins; dealings of a hub stand together from `starts`. `tables[class, trait,
     bin]` counts the bins over all hubs of a class, `totals[class]` the dealings, `pooled` tells the shares over all.
-    What is ordinary for a hub is learnt without the hub itself. Fills `share`, the probability that a dealing is the
+    What is ordinary for a hub is learnt without the hub itself; the last bin stands for the unknown, which tells
+    nothing. Fills `share`, the probability that a dealing is the
     ring's, and `llr[dealing, trait]`, the nats that speak for the ring when its habits are learnt without that dealing.
     """
     traits, bins = tables.shape[1], tables.shape[2]
@@ -278,6 +341,8 @@ def fit_hubs(starts, features, classes, votes, tables, pooled, totals, weights, 
             value = 0.0
             for t in range(traits):
                 b = features[i, t]
+                if b == bins - 1:
+                    continue
                 here = (counts[t, b] - 1.0 + shrink * ordinary[t, b]) / (size - 1.0 + shrink)
                 value += weights[t] * np.log(here / ordinary[t, b])
             share[i] = 1.0 / (1.0 + np.exp(-max(-30.0, min(30.0, value))))
@@ -294,6 +359,9 @@ def fit_hubs(starts, features, classes, votes, tables, pooled, totals, weights, 
                 value = np.log(mix / (1.0 - mix))
                 for t in range(traits):
                     b = features[i, t]
+                    if b == bins - 1:
+                        llr[i, t] = 0.0
+                        continue
                     rest = max(heavy - share[i], 0.0)
                     here = (max(own[t, b] - share[i], 0.0) + shrink * ordinary[t, b]) / (rest + shrink)
                     nats = weights[t] * max(-4.0, min(5.0, np.log(here / ordinary[t, b])))

@@ -11,13 +11,24 @@ from typing import Any
 import numpy as np
 
 from tuike.risk.model import Case, Settings
-from tuike.risk.sweep import cases, clusters, evidence, hubs, lockstep, trade
+from tuike.risk.sweep import cases, clusters, evidence, hubs, lockstep, touching, trade, weighing
 from tuike.risk.sweep.reading import read_world
 from tuike.risk.sweep.world import World
 from tuike.risk.sweep.writing import write_results
 
 Progress = Callable[[str, int, int | None], None]
-_STAGES = ("reading", "gathering", "linking", "circles", "clusters", "describing", "fitting", "lockstep", "deciding")
+_STAGES = (
+    "reading",
+    "gathering",
+    "linking",
+    "circles",
+    "clusters",
+    "describing",
+    "fitting",
+    "touches",
+    "lockstep",
+    "deciding",
+)
 
 
 class Sweep:
@@ -30,6 +41,8 @@ class Sweep:
         self.counts: dict[str, int] = {}
         self.seconds: dict[str, float] = {}
         self.purchases: trade.Purchases | None = None
+        self.weighed: tuple[hubs.Dealings, hubs.Fit, weighing.Weighed, Any, Any] | None = None
+        """What the odds were made of, with the columns of hub and promoter: for learning the weights."""
         self._users: np.ndarray | None = None
 
     def count_users(self) -> np.ndarray:
@@ -71,17 +84,25 @@ def sweep_world(world: World, *, settings: Settings | None = None, progress: Pro
     with stage("fitting"):
         fit = hubs.fit(dealings, count, is_single)
         seats = clusters.measure_seats(world, links, hub_of, promoter_of, count)
+        career = hubs.measure_careers(world, purchases, dealings, fit, (hub_of, promoter_of))
         inside = np.flatnonzero(fit.share >= settings.score_flagged)
         company = clusters.measure_company(
             world, purchases, hub_of, promoter_of, (dealings.hub[inside], dealings.buyer[inside]), count
         )
+    with stage("touches"):
+        suspects, forced = touching.find_forced(world, purchases, links)
+        suspects += touching.find_relays(world, purchases)
     with stage("lockstep"):
         blocks = lockstep.find_blocks(world, purchases, settings)
     with stage("deciding"):
-        found = cases.find_convicted(world, dealings, fit, seats, company, hub_of, promoter_of, settings)
+        usual_orders = float(dealings.orders[is_single[dealings.hub]].mean()) if dealings.hub.size else 1.0
+        weighed = weighing.weigh_hubs(dealings, fit, seats, company, career, hub_of, usual_orders)
+        sweep.weighed = dealings, fit, weighed, hub_of, promoter_of
+        found = cases.find_convicted(dealings, fit, seats, weighed, hub_of, promoter_of, forced)
         found += cases.convict_blocks(blocks)
+        found += cases.convict_suspects(suspects)
         sweep.cases = cases.build_cases(world, found, settings)
-        _score_accounts(sweep, dealings, fit, hub_of, promoter_of)
+        _score_accounts(sweep, dealings, fit, weighed, hub_of, promoter_of)
     sweep.counts = {
         "promoters": world.promoters, "buyers": world.buyers, "orders": len(world.orders.order_ids),
         "hubs": count, "dealings": int(dealings.hub.size), "links": int(links.left.size),
@@ -91,13 +112,16 @@ def sweep_world(world: World, *, settings: Settings | None = None, progress: Pro
     return sweep
 
 
-def _score_accounts(sweep: Sweep, dealings: hubs.Dealings, fit: hubs.Fit, hub_of: Any, promoter_of: Any) -> None:
+def _score_accounts(
+    sweep: Sweep, dealings: hubs.Dealings, fit: hubs.Fit, weighed: weighing.Weighed, hub_of: Any, promoter_of: Any
+) -> None:
     """Score everybody: who is in no case stays below the line, the nearer to it the more suspicious the hub."""
     world, scores = sweep.world, sweep.scores
-    nats = fit.hub_nats.sum(axis=1)
-    strength = (sweep.settings.score_flagged - 0.01) * (1.0 - 0.5 ** (nats / 4.0))
+    strength = np.minimum(
+        1.0 / (1.0 + np.exp(-np.clip(weighed.odds / 2.0, -30.0, 30.0))), sweep.settings.score_flagged - 0.01
+    )
     np.maximum.at(scores, dealings.buyer + world.promoters, fit.share * strength[dealings.hub])
-    np.maximum.at(scores, promoter_of, np.where(fit.members[hub_of] >= 3, strength[hub_of], 0.0))
+    np.maximum.at(scores, promoter_of, strength[hub_of])
     for case in sweep.cases:
         for member in case.members:
             if member.flagged:

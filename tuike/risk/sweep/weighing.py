@@ -1,0 +1,130 @@
+"""What the evidence of a hub weighs: kinds of evidence, their agreement, and the odds that the hub is a ring.
+
+Kinds are nats that were measured against all other hubs of the same data. Their weights are the one thing that was
+learnt: a logistic regression over simulated worlds with planted rings and honest look-alikes, in which no kind of
+evidence may speak against a ring, each kind saturates, and weights are drawn towards each other, so that a fraud that
+was left out of the learning is found by the kinds it shares with others (see docs/risk.md).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tuike.risk.model import Family
+from tuike.risk.sweep.clusters import Seats
+from tuike.risk.sweep.hubs import FAMILIES, REFUND, TRAITS, Career, Dealings, Fit
+from tuike.risk.sweep.trade import Column
+from tuike.risk.sweep.weights import BIAS, WEIGHTS
+
+KINDS: dict[str, tuple[Family, dict[str, float]]] = {
+    "identity": (Family.IDENTITY, {"strong links": 1.0, "weak links": 0.5, "wide links": 0.7, "own places": 0.5}),
+    "loyalty": (Family.STRUCTURE, {"dedication": 1.0, "orders": 1.0}),
+    "life": (Family.LIFE, {"age": 1.0, "registered together": 1.0}),
+    "lag": (Family.TOUCH, {"lag": 1.0, "lag repeated": 1.0}),
+    "together": (
+        Family.TIME,
+        {"together in an hour": 0.6, "together in a week": 0.6, "goods in common": 1.0, "goods crowd": 0.6},
+    ),
+    "company": (Family.STRUCTURE, {"other hubs in common": 1.0}),
+    "refund": (Family.REFUND, {"refund": 1.0}),
+    "amounts": (Family.MANNER, {"amounts": 1.0}),
+    "delays": (Family.MANNER, {"payment delay": 1.0, "receipt delay": 1.0, "payment repeated": 1.0}),
+    "hours": (Family.MANNER, {"hour": 1.0}),
+    "circles": (Family.CYCLE, {"circle": 1.0}),
+    "haste": (Family.TREE, {}),
+    "common customers": (Family.STRUCTURE, {}),
+    "newness": (Family.LIFE, {}),
+    "unseen": (Family.TOUCH, {}),
+    "burst": (Family.TIME, {}),
+}
+_NAMES = tuple(KINDS)
+_IN_ALL = tuple(name for name in _NAMES if name not in {"newness", "burst"})
+"""Kinds that also weigh by how many show them."""
+_BESIDE = 1.5
+"""What all families of evidence but the heaviest have to add to the odds."""
+_HEADS_MAX = 20
+"""What many have in common by a little is chance or custom: more heads than these do not add to the evidence."""
+_AGREEMENT = ("agreement in all", "agreement", "agreement of three in all", "agreement of three")
+_OTHERS = ("refunding", "seats", "promoters", "accounts", "purity", "orders")
+FEATURES = (*(f"{name} in all" for name in _IN_ALL), *_NAMES, *_AGREEMENT, *_OTHERS)
+"""What the odds are made of, in this order."""
+FREE = len(_OTHERS) - 2
+"""The last so many are circumstances, which may weigh for or against."""
+
+
+@dataclass(slots=True)
+class Weighed:
+    """The evidence of every hub: nats for each account by kind, the features, and the logarithm of the odds."""
+
+    kinds: Column
+    features: Column
+    odds: Column
+
+    def list_families(self, hub: int) -> Column:
+        """Return the nats for each account by family."""
+        nats = np.zeros(len(FAMILIES))
+        for number, (family, _) in enumerate(KINDS.values()):
+            nats[FAMILIES.index(family)] += self.kinds[hub, number]
+        return nats
+
+
+def weigh_hubs(
+    dealings: Dealings, fit: Fit, seats: Seats, company: Column, career: Career, hub_of: Column, usual_orders: float
+) -> Weighed:
+    """Weigh the evidence of every hub."""
+    hubs = fit.members.size
+    promoters = np.maximum(np.bincount(hub_of, minlength=hubs), 1)
+    members = np.maximum(fit.members, 1)
+    accounts = members + promoters
+    ring = fit.share >= 0.5
+    orders = np.bincount(dealings.hub, np.where(ring, dealings.orders, 0), hubs)
+    refunding = np.bincount(dealings.hub, ring & (dealings.traits[:, REFUND] > 0), hubs)
+    place = {name: number for number, (name, _, _) in enumerate(TRAITS)}
+    kinds = np.zeros((hubs, len(KINDS)))
+    for number, (_, traits) in enumerate(KINDS.values()):
+        for name, weight in traits.items():
+            kinds[:, number] += weight * fit.by_trait[:, place[name]]
+    kinds = np.minimum(kinds, 6.0)
+    kinds[:, _NAMES.index("identity")] += seats.identity / accounts
+    kinds[:, _NAMES.index("haste")] = seats.haste / accounts
+    kinds[:, _NAMES.index("common customers")] = company / accounts
+    kinds[:, _NAMES.index("newness")] = career.newness / promoters
+    kinds[:, _NAMES.index("unseen")] = np.minimum(career.unseen / members, 3.0)
+    kinds[:, _NAMES.index("burst")] = career.burst
+    heads = np.minimum(accounts, _HEADS_MAX)
+    in_all = np.log1p(kinds[:, [_NAMES.index(name) for name in _IN_ALL]] * heads[:, None] / 2)
+    by_weight = np.sort(kinds, axis=1)[:, ::-1]
+    agreement = by_weight[:, 1:].sum(axis=1)
+    of_three = by_weight[:, 2:].sum(axis=1)
+    is_refunding = refunding / members * (fit.by_trait[:, REFUND] > 0) * np.minimum(members, 8) / 8
+    size = np.maximum(np.diff(dealings.starts), 1)
+    features = np.column_stack(
+        (
+            in_all, np.minimum(kinds, 4.0), np.log1p(agreement * heads / 2), np.minimum(agreement, 6.0),
+            np.log1p(of_three * heads / 2), np.minimum(of_three, 5.0), is_refunding, np.log1p(seats.both),
+            np.log(promoters), np.log(accounts), fit.members / size,
+            np.log1p(orders / members) - np.log1p(usual_orders),
+        )
+    )  # fmt: skip
+    odds = features @ np.array([WEIGHTS[name] for name in FEATURES]) + BIAS
+    odds[(fit.members + promoters < 4)] = -np.inf
+    # Evidence of one kind never convicts alone: what stays without the heaviest family has to tell as well.
+    odds = np.where(_weigh_without_best(features) >= _BESIDE, odds, np.minimum(odds, -0.1))
+    return Weighed(kinds, features, odds)
+
+
+def _weigh_without_best(features: Column) -> Column:
+    """Return what all families of evidence add to the odds but the heaviest of them."""
+    weights = np.array([WEIGHTS[name] for name in FEATURES])
+    extra = {"refunding": Family.REFUND, "seats": Family.IDENTITY}
+    families = [
+        KINDS[name.removesuffix(" in all")][0] if name.removesuffix(" in all") in KINDS else extra.get(name)
+        for name in FEATURES
+    ]
+    parts = [
+        (features * weights)[:, [of is family for of in families]].sum(axis=1)
+        for family in FAMILIES if family in families
+    ]  # fmt: skip
+    together = np.stack(parts, axis=1)
+    without: Column = together.sum(axis=1) - together.max(axis=1)
+    return without
