@@ -6,6 +6,7 @@ import marshmallow as ma
 
 from api import fields as f
 from api.answers import instant, page
+from api.media import get_config, url_of
 from api.routing import SHOPPERS, SUPPORT, Answer, Call, PageQuery, Routes, Shape
 from api.shop_orders import own_order
 from tuike import catalog, fulfilment
@@ -25,7 +26,10 @@ class NewCase(Shape):
     lines = ma.fields.List(ma.fields.Nested(ClaimShape), required=True, validate=ma.validate.Length(1, 100))
     reason = f.Text(required=True, high=64)
     description = f.Text(low=0, high=1000, load_default="")
-    pictures = ma.fields.List(f.Text(high=256), load_default=list, validate=ma.validate.Length(0, 9))
+    pictures = ma.fields.List(
+        f.Text(high=256), load_default=list, validate=ma.validate.Length(0, 9),
+        metadata={"description": "Names of what was uploaded by `POST /me/media`."},
+    )  # fmt: skip
 
 
 class SendBack(Shape):
@@ -64,6 +68,7 @@ class CaseAnswer(Answer):
     reason = ma.fields.String(required=True)
     description = ma.fields.String(required=True)
     pictures = ma.fields.List(ma.fields.String(), required=True)
+    picture_urls = ma.fields.List(ma.fields.String(), required=True)
     goods_minor = ma.fields.Integer(required=True)
     freight_minor = ma.fields.Integer(required=True)
     amount_minor = ma.fields.Integer(required=True)
@@ -115,6 +120,7 @@ def render_case(case: Case) -> dict[str, Any]:
         "reason": case.reason,
         "description": case.description,
         "pictures": list(case.pictures),
+        "picture_urls": [url_of(get_config(), name) for name in case.pictures],
         "goods_minor": case.goods_minor,
         "freight_minor": case.freight_minor,
         "amount_minor": case.amount_minor,

@@ -6,6 +6,7 @@ import marshmallow as ma
 
 from api import fields as f
 from api.answers import instant
+from api.media import picture_url_of
 from api.routing import SHOPPERS, Answer, Call, Routes, Shape
 from api.shop_orders import ShopOrderAnswer, render_order
 from tuike import cart, checkout
@@ -66,6 +67,7 @@ class QuotedLineAnswer(Answer):
     name = ma.fields.String(required=True)
     spec = ma.fields.List(ma.fields.String(), required=True)
     picture = ma.fields.String(required=True, allow_none=True)
+    picture_url = ma.fields.String(required=True, allow_none=True, metadata={"description": "A thumbnail."})
     price_minor = ma.fields.Integer(required=True)
     price_seen_minor = ma.fields.Integer(required=True, allow_none=True)
     quantity = ma.fields.Integer(required=True)
@@ -121,6 +123,7 @@ def _render_quote(quote: checkout.Quote) -> dict[str, Any]:
                 "name": line.name,
                 "spec": list(line.spec),
                 "picture": line.picture,
+                "picture_url": picture_url_of(line.picture),
                 "price_minor": line.price_minor,
                 "price_seen_minor": line.price_seen_minor,
                 "quantity": line.quantity,

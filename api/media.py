@@ -1,4 +1,4 @@
-"""Pictures and videos: uploaded by staff, fetched by everybody."""
+"""Pictures and videos: uploaded by staff, pictures by shoppers too, fetched by everybody."""
 
 import re
 from typing import Any, BinaryIO
@@ -7,13 +7,14 @@ import marshmallow as ma
 from flask import Blueprint, Response, current_app, request
 
 from api.answers import instant
-from api.routing import CONTENT, Answer, Call, Routes, Services
-from tuike import catalog
+from api.routing import CONTENT, SHOPPERS, Answer, Call, Routes, Services
+from tuike import catalog, identity
 from tuike.config import Config
 
 routes = Routes("media", description="Pictures and videos.")
 files = Blueprint("files", __name__)
 
+OWN_PER_MINUTE = 20
 _RANGE = re.compile(r"bytes=(\d{1,15})?-(\d{1,15})?", re.ASCII)
 _FILE_HEADERS = {
     "Cache-Control": "public, max-age=31536000, immutable",
@@ -48,6 +49,17 @@ def thumbnail_url_of(config: Config, name: str | None) -> str | None:
     return None if name is None else url_of(config, catalog.thumbnail_of(name))
 
 
+def picture_url_of(name: str | None) -> str | None:
+    """Return where browsers fetch a picture's thumbnail, by the configuration of this process."""
+    return thumbnail_url_of(get_config(), name)
+
+
+def get_config() -> Config:
+    """Return the configuration that this process answers requests by."""
+    services: Services = current_app.extensions["tuike"]
+    return services.config
+
+
 def render_media(config: Config, media: catalog.Media) -> dict[str, Any]:
     """Return what a file is as it is answered."""
     return {
@@ -73,6 +85,24 @@ def post_media(call: Call, upload: BinaryIO) -> dict[str, Any]:
     Pictures are decoded and written anew as WebP. What no product uses within a day is deleted.
     """
     prepared = catalog.prepare_media(upload)
+    media = catalog.add_media(call.tx, call.services.media, prepared=prepared, now=call.now)
+    return render_media(call.config, media)
+
+
+@routes.call(
+    "POST", "/me/media", who=SHOPPERS, answer=MediaAnswer, status=201, upload_bytes=catalog.MAX_PICTURE_BYTES,
+    refusals=["413 media_too_large", "422 media_unreadable", "429 too_many_requests", "503 media_unavailable"],
+)  # fmt: skip
+def post_own_media(call: Call, upload: BinaryIO) -> dict[str, Any]:
+    """Upload a picture (JPEG, PNG, WebP, GIF; 10 MiB) for an after-sale case.
+
+    It is decoded and written anew as WebP, without what cameras write into pictures. What no case names within a day is
+    deleted.
+    """
+    identity.limit_requests(call.db, name="upload", who=call.user_id, per_minute=OWN_PER_MINUTE, now=call.now)
+    prepared = catalog.prepare_media(upload)
+    if prepared.kind != "picture":
+        raise catalog.MediaUnreadable
     media = catalog.add_media(call.tx, call.services.media, prepared=prepared, now=call.now)
     return render_media(call.config, media)
 

@@ -12,6 +12,7 @@ from flask import Response, request
 
 from api import fields as f
 from api.answers import dump_json, instant, page
+from api.media import picture_url_of
 from api.routing import SHOPPERS, SUPPORT, Answer, Call, PageQuery, Routes, Shape
 from tuike import catalog, fulfilment, people
 from tuike.fulfilment import OrderFilter, OrderState, ShopOrder
@@ -48,6 +49,7 @@ class ShopLineAnswer(Answer):
     name = ma.fields.String(required=True)
     spec = ma.fields.List(ma.fields.String(), required=True)
     picture = ma.fields.String(required=True, allow_none=True)
+    picture_url = ma.fields.String(required=True, allow_none=True, metadata={"description": "A thumbnail."})
     price_minor = ma.fields.Integer(required=True)
     quantity = ma.fields.Integer(required=True)
     amount_minor = ma.fields.Integer(required=True)
@@ -275,6 +277,7 @@ def render_order(order: ShopOrder) -> dict[str, Any]:
                 "name": line.name,
                 "spec": list(line.spec),
                 "picture": line.picture,
+                "picture_url": picture_url_of(line.picture),
                 "price_minor": line.price_minor,
                 "quantity": line.quantity,
                 "amount_minor": line.amount_minor,

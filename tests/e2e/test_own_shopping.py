@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -10,8 +11,9 @@ import pytest
 from tests.e2e.conftest import Caller
 from tests.e2e.persons import Person, Someone, Town
 from tests.e2e.test_own_data import _dump
+from tests.e2e.test_shop import make_video, picture, post_file
 from tests.e2e.test_shop_orders import ADDRESS, make_sku, move_in, ok, pay, place, refund_all
-from tuike import fulfilment
+from tuike import catalog, fulfilment
 from tuike.shared.clock import read_clock
 
 
@@ -32,6 +34,14 @@ def told(town: Town) -> None:
             fulfilment.mark_shipping_uploaded(tx, parcel_id=one.parcel_id, now=read_clock())
 
 
+def upload(town: Town, someone: Someone, content: bytes | None = None, status: int = 201) -> dict[str, Any]:
+    """Upload a picture as a shopper."""
+    caller = Caller(town.flask, town.app, {"own": someone.tokens["access_token"]}, "own")
+    answer = post_file(caller, "me/media", picture() if content is None else content, name="p.png")
+    assert answer.status_code == status, answer.text
+    return dict(answer.get_json())
+
+
 def live_a_life(town: Town) -> tuple[Someone, dict[str, Any]]:
     """Return a shopper with a book, a cart and an order that was shipped, received and partly given back."""
     shopper = town.log_in(Person("openid-of-mei"))
@@ -44,7 +54,7 @@ def live_a_life(town: Town) -> tuple[Someone, dict[str, Any]]:
     ok(shopper.post(f"me/orders/{order['id']}/receipt"))
     ask = {
         "kind": "return_and_refund", "lines": [{"no": 0, "quantity": 1}], "reason": "too_small",
-        "description": "my knees hurt", "pictures": ["knees.webp"],
+        "description": "my knees hurt", "pictures": [upload(town, shopper)["name"]],
     }  # fmt: skip
     case = ok(shopper.post(f"me/orders/{order['id']}/cases", ask), 201)
     ok(support.post(f"shop/cases/{case['id']}/approval", {"answer": "sorry, dear"}))
@@ -80,14 +90,57 @@ def test_an_erasure_takes_the_person_out_of_the_shop_and_leaves_goods_and_money(
     assert {"address book", "cart"} <= set(document["erased"])
     rows = _dump(town)
     for secret in (
-        "13800001234", "李雷", "科技园", "SF-secret", "my knees hurt", "knees.webp", "sorry, dear", "third floor",
-        "openid-of-mei",
+        "13800001234", "李雷", "科技园", "SF-secret", "my knees hurt", "sorry, dear", "third floor", "openid-of-mei",
     ):  # fmt: skip
         assert secret not in rows, secret
     kept = ok(town.hire("support").get(f"shop/orders/{order['id']}"))
     assert (kept["payable_minor"], kept["lines"][0]["quantity"], kept["state"]) == (2000, 2, "completed")
     assert kept["address"]["region_code"] == ADDRESS["region_code"]
     assert town.keys.read(f"orders/{order['id']}")["refunded_minor"] == 1000
+
+
+def test_a_cases_pictures_are_the_shoppers_uploads_and_stay_until_the_person_goes(town: Town) -> None:
+    shopper, _ = live_a_life(town)
+    (case,) = ok(shopper.get("me/cases"))["items"]
+    (name,) = case["pictures"]
+    assert case["picture_urls"][0].endswith(name)
+    storage = catalog.open_storage(town.app.config)
+    later = read_clock() + timedelta(days=2)
+    assert catalog.clear_media(town.app.db, storage, now=later) == 0
+    assert town.flask.test_client().get(f"/media/{name}").status_code == 200
+    told(town)
+    town.keys.settle()
+    assert erase(shopper)[0] == 200
+    assert catalog.clear_media(town.app.db, storage, now=later) == 1
+    assert town.flask.test_client().get(f"/media/{name}").status_code == 404
+
+
+def test_a_case_takes_no_picture_that_nobody_uploaded(town: Town) -> None:
+    shopper = move_in(town)
+    order = place(shopper, make_sku(town))
+    pay(town, order)
+    ask = {"kind": "refund_only", "lines": [{"no": 0, "quantity": 1}], "reason": "x", "pictures": ["../../etc/passwd"]}
+    answer = shopper.post(f"me/orders/{order['id']}/cases", ask)
+    assert answer.status_code == 422
+    assert list(answer.get_json()["error"]["fields"]) == ["pictures.0"]
+
+
+def test_shoppers_upload_pictures_only_and_not_too_many(town: Town) -> None:
+    shopper = town.log_in()
+    for content, status, code in (
+        (b"<svg onload=alert(1)>", 422, "media_unreadable"),
+        (make_video(), 422, "media_unreadable"),
+        (b"0" * (50 * 1024 * 1024), 413, "upload_too_large"),
+    ):
+        assert upload(town, shopper, content, status)["error"]["code"] == code
+    found = [upload_status(town, shopper) for _ in range(20)]
+    assert found[0] == 201
+    assert found[-1] == 429
+
+
+def upload_status(town: Town, someone: Someone) -> int:
+    caller = Caller(town.flask, town.app, {"own": someone.tokens["access_token"]}, "own")
+    return int(post_file(caller, "me/media", picture(), name="p.png").status_code)
 
 
 def test_an_erasure_waits_for_orders_that_wait_for_something(town: Town) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from api import CAPABILITIES
@@ -13,6 +15,11 @@ from tuike.identity import KEY_SCOPES, PERMISSIONS, Scope, scopes_of
 ROUTES = [route for routes in CAPABILITIES for route in routes.declared]
 ROLES = (*(scope.value for scope in KEY_SCOPES), "shopper", *(f"staff:{scope.value}" for scope in PERMISSIONS))
 ENDS_THE_CALLER = {"/logout", "/logout/everywhere"}
+UNDECLARED = {
+    "/health", "/metrics", "/api/v1/health", "/api/v1/metrics", "/api/openapi.json", "/s/{code}", "/media/{name}",
+}  # fmt: skip
+NOT_DESCRIBED = {"/", "/notify/wechat-pay", "/notify/wechat-pay/refunds", "/notify/wechat-pay/transfers",
+                 "/notify/alipay"}  # fmt: skip
 DOOR = {"unauthenticated", "forbidden"}
 
 
@@ -69,6 +76,27 @@ def test_every_role_opens_something_and_no_route_is_closed_to_all() -> None:
         assert any(_scopes(role) & route.who for route in ROUTES), role
     for route in ROUTES:
         assert route.is_open or any(_scopes(role) & route.who for role in ROLES), route.rule
+
+
+def test_every_route_of_the_description_is_declared_or_open_to_everybody(caller: Caller) -> None:
+    described = {
+        (method.upper(), path)
+        for path, item in caller.flask.test_client().get("/api/openapi.json").get_json()["paths"].items()
+        for method in item
+        if method in {"get", "post", "put", "patch", "delete"}
+    }
+    declared = {(route.method, _described_path(route)) for route in ROUTES}
+    assert described - declared == {("GET", path) for path in UNDECLARED}
+    served = {
+        (method, re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule))
+        for rule in caller.flask.url_map.iter_rules()
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+    }
+    assert {path for _, path in served - described} == NOT_DESCRIBED
+
+
+def _described_path(route: Route) -> str:
+    return "/api/v1" + route.rule.replace("<id:", "{").replace(">", "}")
 
 
 def test_a_shopper_reaches_only_what_is_the_shoppers_own() -> None:

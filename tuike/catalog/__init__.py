@@ -103,6 +103,8 @@ from tuike.catalog.service.media import (
     add_media,
     clear_media,
     get_media,
+    keep_pictures,
+    let_pictures_go,
 )
 from tuike.catalog.service.products import (
     FIRST_STOCK,
@@ -277,6 +279,8 @@ __all__ = [
     "get_product",
     "get_shelf",
     "import_catalogue",
+    "keep_pictures",
+    "let_pictures_go",
     "list_brands",
     "list_cards",
     "list_corrections",

@@ -1266,6 +1266,27 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/api/v1/me/media": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly get?: never;
+        readonly put?: never;
+        /**
+         * Upload a picture (JPEG, PNG, WebP, GIF; 10 MiB) for an after-sale case.
+         * @description It is decoded and written anew as WebP, without what cameras write into pictures. What no case names within a day is
+         *     deleted.
+         */
+        readonly post: operations["post_own_media"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/api/v1/me/orders": {
         readonly parameters: {
             readonly query?: never;
@@ -3796,6 +3817,7 @@ export interface components {
             readonly lines: readonly components["schemas"]["CaseLineAnswer"][];
             readonly merchant_id: string;
             readonly order_id: string;
+            readonly picture_urls: readonly string[];
             readonly pictures: readonly string[];
             readonly reason: string;
             readonly return_carrier: string | null;
@@ -4381,6 +4403,7 @@ export interface components {
             /** @enum {string} */
             readonly kind: "refund_only" | "return_and_refund";
             readonly lines: readonly components["schemas"]["ClaimShape"][];
+            /** @description Names of what was uploaded by `POST /me/media`. */
             readonly pictures?: readonly string[];
             readonly reason: string;
         };
@@ -5166,6 +5189,8 @@ export interface components {
             readonly available: number;
             readonly name: string;
             readonly picture: string | null;
+            /** @description A thumbnail. */
+            readonly picture_url: string | null;
             readonly price_minor: number;
             readonly price_seen_minor: number | null;
             readonly problem: string | null;
@@ -5287,6 +5312,8 @@ export interface components {
             readonly name: string;
             readonly no: number;
             readonly picture: string | null;
+            /** @description A thumbnail. */
+            readonly picture_url: string | null;
             readonly price_minor: number;
             readonly product_id: string;
             readonly quantity: number;
@@ -14175,6 +14202,130 @@ export interface operations {
                 };
             };
             /** @description `keys_missing`, `provider_not_configured`, `provider_unavailable`, `provider_answer_invalid`, `postgres_unavailable`, `busy` */
+            readonly 503: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    readonly post_own_media: {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: {
+                /** @description The same key with the same body gives the same answer, for at least 24 hours. */
+                readonly "Idempotency-Key"?: string;
+            };
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody: {
+            readonly content: {
+                readonly "multipart/form-data": {
+                    /** Format: binary */
+                    readonly file: string;
+                };
+            };
+        };
+        readonly responses: {
+            /** @description Created */
+            readonly 201: {
+                headers: {
+                    /** @description `true` when this is the stored answer to the same request. */
+                    readonly "Idempotency-Hit"?: string;
+                    /** @description Names this request in the logs. */
+                    readonly "X-Request-Id"?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["MediaAnswer"];
+                };
+            };
+            /** @description `malformed` */
+            readonly 400: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `unauthenticated` */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `forbidden`, `account_banned` */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `idempotency_key_reused`, `idempotency_in_progress` */
+            readonly 409: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `media_too_large`, `upload_too_large` */
+            readonly 413: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `unsupported_media_type` */
+            readonly 415: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `media_unreadable`, `validation_failed` */
+            readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `too_many_requests` */
+            readonly 429: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `internal_error` */
+            readonly 500: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `media_unavailable`, `postgres_unavailable`, `busy` */
             readonly 503: {
                 headers: {
                     readonly [name: string]: unknown;

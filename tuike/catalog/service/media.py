@@ -1,5 +1,6 @@
 """Keeping pictures and videos, and clearing away those that nothing uses."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from itertools import islice
 
@@ -7,6 +8,7 @@ from tuike.catalog.media import Prepared, Storage, thumbnail_of, type_of
 from tuike.catalog.model import Media, MediaNotFound
 from tuike.catalog.store import media as store
 from tuike.db import Database, Transaction
+from tuike.shared.errors import ValidationFailed
 
 KEEP_UNUSED = timedelta(hours=24)
 """So long an upload may wait to be used; then it is cleared away."""
@@ -34,6 +36,24 @@ def get_media(tx: Transaction, *, name: str) -> Media:
     if media is None:
         raise MediaNotFound
     return media
+
+
+def keep_pictures(tx: Transaction, *, names: Sequence[str], used_by: str) -> None:
+    """Let pictures stay for as long as something that is no product uses them; again changes nothing.
+
+    Raises ValidationFailed naming `pictures.N` for what is no picture here.
+    """
+    known = store.list_kinds(tx, names=sorted(set(names)))
+    unknown = [place for place, name in enumerate(names) if known.get(name) != "picture"]
+    if unknown:
+        sentence = "There is no such picture; upload it first."
+        raise ValidationFailed(fields={f"pictures.{place}": [sentence] for place in unknown})
+    store.put_uses(tx, names=sorted(set(names)), used_by=used_by)
+
+
+def let_pictures_go(tx: Transaction, *, used_by: Sequence[str]) -> None:
+    """Let what some users kept be cleared away, unless something else uses it."""
+    store.delete_uses(tx, used_by=used_by)
 
 
 def clear_media(db: Database, storage: Storage, *, now: datetime) -> int:

@@ -15,6 +15,7 @@ _NAMES = bindparam("names", type_=ARRAY(Text))
 _USED = """
     SELECT unnest(pictures) AS name FROM products UNION SELECT video FROM products WHERE video IS NOT NULL
     UNION SELECT picture FROM skus WHERE picture IS NOT NULL UNION SELECT logo FROM brands WHERE logo IS NOT NULL
+    UNION SELECT name FROM media_uses
 """
 
 
@@ -85,6 +86,21 @@ def list_unused(tx: Transaction, *, names: Sequence[str]) -> list[str]:
         f"WITH used AS ({_USED}) SELECT name FROM unnest(:names) AS name WHERE name NOT IN (SELECT name FROM used)"
     ).bindparams(_NAMES)
     return list(tx.execute(statement, {"names": list(names)}).scalars())
+
+
+def put_uses(tx: Transaction, *, names: Sequence[str], used_by: str) -> None:
+    """Keep that something uses media; again changes nothing."""
+    statement = text(
+        "INSERT INTO media_uses (name, used_by) SELECT name, :used_by FROM unnest(:names) AS name"
+        " ON CONFLICT DO NOTHING"
+    ).bindparams(_NAMES)
+    tx.execute(statement, {"names": list(names), "used_by": used_by})
+
+
+def delete_uses(tx: Transaction, *, used_by: Sequence[str]) -> None:
+    """Forget what some users used."""
+    statement = text("DELETE FROM media_uses WHERE used_by = ANY (:names)").bindparams(_NAMES)
+    tx.execute(statement, {"names": list(used_by)})
 
 
 def delete_media(tx: Transaction, *, names: Sequence[str]) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
+from tuike import catalog
 from tuike.db import Database, Transaction
 from tuike.fulfilment import rules
 from tuike.fulfilment.model import (
@@ -78,6 +79,8 @@ def open_case(
         lines=lines,
     )
     store.add_case(tx, case)
+    if pictures:
+        catalog.keep_pictures(tx, names=pictures, used_by=case.id)
     _hold(tx, order_id=order_id, lines=lines, sign=1)
     _note(
         tx, order, case, made_by=made_by, now=now, opened=1, freight=freight,

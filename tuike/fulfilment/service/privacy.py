@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+from tuike import catalog
 from tuike.db import Transaction
 from tuike.fulfilment.model import Case, OrderFilter, Parcel, ShopOrder
 from tuike.fulfilment.service.after_sale import list_cases
@@ -35,6 +36,7 @@ def export_shopper(tx: Transaction, *, shopper_id: str, promoter_id: str | None 
 
 def forget_shopper(tx: Transaction, *, shopper_id: str, promoter_id: str | None = None) -> None:
     """Take out of a shopper's orders, and of the promoter's points, what names a person; amounts and goods stay."""
+    catalog.let_pictures_go(tx, used_by=store.list_case_ids(tx, shopper_id=shopper_id))
     store.forget_shopper(tx, shopper_id=shopper_id)
     if promoter_id is not None:
         store.forget_points(tx, promoter_id=promoter_id)

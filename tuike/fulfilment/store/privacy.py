@@ -60,6 +60,12 @@ def count_at_points(tx: Transaction, *, promoter_id: str) -> int:
     return int(tx.execute(_COUNT_AT_POINTS, {"id": promoter_id}).scalar_one())
 
 
+def list_case_ids(tx: Transaction, *, shopper_id: str) -> list[str]:
+    """Return the ids of a shopper's after-sale cases."""
+    query = text("SELECT id FROM after_sale_cases WHERE shopper_id = :id")
+    return list(tx.execute(query, {"id": shopper_id}).scalars())
+
+
 def forget_shopper(tx: Transaction, *, shopper_id: str) -> None:
     """Take out of a shopper's orders who it was and where it went; the region stays, for statistics."""
     gone: dict[str, Any] = {"name": GONE, "phone": GONE, "detail": GONE}
