@@ -16,7 +16,7 @@ from api.wallets import (
     render_wallet,
     render_withdrawal,
 )
-from tuike import payments, team, wallet
+from tuike import payments, risk, team, wallet
 from tuike.payments import PayoutState
 
 routes = Routes("payouts", description="Payouts of withdrawals by WeChat or Alipay transfer.")
@@ -151,9 +151,10 @@ def get_own_wallet(call: Call, query: dict[str, Any]) -> dict[str, Any]:
 def post_own_withdrawal(call: Call, body: dict[str, Any]) -> dict[str, Any]:
     """Ask for a payout of your own available money; it is set aside at once."""
     account = body["account"] if body["method"] == "alipay" else None  # WeChat pays whoever logged in, nobody else
+    promoter_id = _own_promoter(call)
     withdrawal = wallet.request_withdrawal(
-        call.tx, promoter_id=_own_promoter(call), amount_minor=body["amount_minor"], method=body["method"],
-        account=account, now=call.now,
+        call.tx, promoter_id=promoter_id, amount_minor=body["amount_minor"], method=body["method"],
+        account=account, needs_review=risk.needs_person(call.tx, promoter_id=promoter_id), now=call.now,
     )  # fmt: skip
     return render_withdrawal(withdrawal, call)
 
@@ -192,7 +193,8 @@ def post_own_payout_cancel(call: Call, payout_id: str) -> dict[str, Any]:
 @routes.call(
     "POST", "/withdrawals/<id:withdrawal_id>/payout", who=FINANCE, body=NewPayout, body_optional=True,
     answer=PayoutAnswer, status=201,
-    refusals=["404 withdrawal_not_found", "409 wrong_state", "409 payout_under_way", "422 payout_method_unfit",
+    refusals=["404 withdrawal_not_found", "409 wrong_state", "409 payout_under_way", "409 withdrawal_held",
+              "422 payout_method_unfit",
               "422 payout_amount_unfit", "422 payee_unknown", "422 payee_name_needed", "422 currency_not_taken",
               "503 provider_not_configured"],
     example={"name": "王小明"},

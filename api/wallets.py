@@ -9,7 +9,7 @@ import marshmallow as ma
 from api import fields as f
 from api.answers import instant, page
 from api.routing import FINANCE, INTEGRATORS, KEYS, READERS, Answer, Call, PageQuery, Routes, Shape
-from tuike import payments, wallet
+from tuike import payments, risk, wallet
 from tuike.shared.money import DEFAULT_CURRENCY
 
 routes = Routes("wallets", description="Wallets, withdrawals and the ledger.")
@@ -168,7 +168,8 @@ def get_wallet(call: Call, promoter_id: str, query: dict[str, Any]) -> dict[str,
 def post_withdrawal(call: Call, body: dict[str, Any]) -> dict[str, Any]:
     """Ask for a payout; the money is set aside at once."""
     asked = body | {"currency": DEFAULT_CURRENCY if body["currency"] is None else body["currency"]}
-    return render_withdrawal(wallet.request_withdrawal(call.tx, now=call.now, **asked), call)
+    doubted = risk.needs_person(call.tx, promoter_id=body["promoter_id"])
+    return render_withdrawal(wallet.request_withdrawal(call.tx, now=call.now, needs_review=doubted, **asked), call)
 
 
 @routes.call("GET", "/withdrawals", who=READERS, query=WithdrawalQuery, answer=WithdrawalPage)
@@ -188,13 +189,16 @@ def _declare_decision(word: str, verb: Callable[..., wallet.Withdrawal], promise
     def decide(call: Call, withdrawal_id: str, body: dict[str, Any]) -> dict[str, Any]:
         decided = verb(call.tx, withdrawal_id=withdrawal_id, reason=body["reason"], now=call.now)
         payments.refuse_while_under_way(call.tx, withdrawal_id=withdrawal_id)
+        if decided.status is wallet.WithdrawalStatus.APPROVED:
+            risk.refuse_while_held(call.tx, promoter_id=decided.promoter_id)
         return render_withdrawal(decided, call)
 
     decide.__name__ = f"post_{word}"
     decide.__doc__ = promise
     routes.call(
         "POST", f"/withdrawals/<id:withdrawal_id>/{word}", who=FINANCE, body=Decision, body_optional=True,
-        answer=WithdrawalAnswer, refusals=["404 withdrawal_not_found", "409 wrong_state", "409 payout_under_way"],
+        answer=WithdrawalAnswer, refusals=["404 withdrawal_not_found", "409 wrong_state", "409 payout_under_way",
+                                           *(["409 withdrawal_held"] if word == "approve" else [])],
         example={},
     )(decide)  # fmt: skip
 

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from tuike import catalog, checkout, commission, fulfilment, payments
+from tuike import catalog, checkout, commission, fulfilment, payments, risk
 from tuike.db import Database, Transaction, outbox
 from tuike.graph import Graph
 from tuike.shared import clock
@@ -24,6 +24,11 @@ React = Callable[[Transaction, Graph, Sequence[str], datetime], None]
 
 def _accrue(tx: Transaction, graph: Graph, order_ids: Sequence[str], now: datetime) -> None:
     commission.accrue_for_orders(tx, order_ids=order_ids, now=now)
+    risk.request_checks(tx, order_ids=order_ids, now=now)
+
+
+def _check(tx: Transaction, graph: Graph, keys: Sequence[str], now: datetime) -> None:
+    risk.check_orders(tx, graph, keys=keys, now=now)
 
 
 def _start_holding(tx: Transaction, graph: Graph, order_ids: Sequence[str], now: datetime) -> None:
@@ -73,6 +78,7 @@ class Reaction:
 REACTIONS = {
     "order.unresolved": Reaction(_resolve, batch=1),
     "order.paid": Reaction(_accrue, batch=500),
+    commission.UNCHECKED: Reaction(_check, batch=100),
     "order.received": Reaction(_start_holding, batch=500),
     "order.refunded": Reaction(_reverse, batch=100),
     catalog.STOCK_CHANGED: Reaction(_refresh_stock, batch=500),

@@ -18,6 +18,7 @@ from tuike.attribution.model import (
 from tuike.attribution.service import (
     claim_touch,
     create_link,
+    digest_identifier,
     find_attribution,
     find_touch,
     forget_identifiers,
@@ -37,6 +38,7 @@ __all__ = [
     "TouchNotFound",
     "claim_touch",
     "create_link",
+    "digest_identifier",
     "find_attribution",
     "find_touch",
     "forget_identifiers",

@@ -207,6 +207,11 @@ def get_share_path(graph: Graph, *, touch_id: str) -> list[Step]:
     return [Step(row["touch_id"], row["depth"], row["at"], row["promoter_id"], row["code"]) for row in path]
 
 
+def digest_identifier(tx: Transaction, *, kind: str, value: str) -> str:
+    """Return the digest under which this installation keeps a device or an ip."""
+    return rules.digest_identifier(kind, value, salt=store.get_salt(tx))
+
+
 def _new_code() -> str:
     return "".join(secrets.choice(_CODE_LETTERS) for _ in range(_CODE_LENGTH))
 

@@ -8,12 +8,14 @@ a line never exceed what is still paid for it; only promoters active at placemen
 buyer, never beyond three levels.
 """
 
+from tuike.commission.holding import hold_entries, lift_entries, list_open_entries
 from tuike.commission.model import (
     ChainLink,
     Commission,
     CommissionNotFound,
     CommissionStatus,
     EarningTerms,
+    Entry,
     LineTerms,
     OpenCommission,
     Plan,
@@ -53,14 +55,17 @@ from tuike.commission.service import (
     start_holding,
     write_split,
 )
+from tuike.commission.store import UNCHECKED
 
 __all__ = [
     "LEVELS_CEILING",
+    "UNCHECKED",
     "ChainLink",
     "Commission",
     "CommissionNotFound",
     "CommissionStatus",
     "EarningTerms",
+    "Entry",
     "LineTerms",
     "OpenCommission",
     "Plan",
@@ -81,9 +86,12 @@ __all__ = [
     "get_plan",
     "get_plan_version",
     "hold_commission",
+    "hold_entries",
     "is_settled",
+    "lift_entries",
     "lift_hold",
     "list_commissions",
+    "list_open_entries",
     "list_open_through",
     "preview_earning",
     "release_batch",

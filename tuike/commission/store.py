@@ -11,6 +11,9 @@ from sqlalchemy.types import BigInteger, Integer, SmallInteger, Text
 from tuike.commission.model import CommissionStatus, Entry, OpenCommission, Split, SplitLine, TraceStep
 from tuike.db import Transaction, Write
 
+UNCHECKED = "order.unchecked"
+"""Topic of paid orders that somebody wants to look at before their commission is released."""
+
 _ADD_SPLIT = """
     INSERT INTO commission_splits (order_id, merchant_id, currency, base_minor, holding_days, promoter_ids, rates_bps,
                                    amounts_minor, lines, trace)
@@ -90,12 +93,32 @@ _LOCK_ENTRIES = text(
     """
 ).bindparams(bindparam("order_ids", type_=ARRAY(Text)))
 
+# What waits for its check is not released before it: the check may hold it.
 _CLAIM_DUE = text(
     f"""
-    SELECT {_ENTRY_COLUMNS} FROM commission_entries WHERE status = 'pending' AND due_at <= :now
-    ORDER BY due_at, order_id, level LIMIT :limit FOR UPDATE SKIP LOCKED
+    SELECT {_ENTRY_COLUMNS} FROM commission_entries e WHERE status = 'pending' AND due_at <= :now
+      AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.key = e.order_id AND o.topic = '{UNCHECKED}')
+    ORDER BY due_at, order_id, level LIMIT :limit FOR UPDATE OF e SKIP LOCKED
     """
 )
+
+_LIST_OPEN_KEYS = text(
+    """
+    SELECT order_id, level FROM commission_entries
+    WHERE promoter_id = ANY (:promoter_ids) AND status IN ('pending', 'frozen')
+    UNION
+    SELECT order_id, level FROM commission_entries
+    WHERE order_id = ANY (:order_ids) AND status IN ('pending', 'frozen')
+    ORDER BY order_id, level
+    """
+).bindparams(bindparam("promoter_ids", type_=ARRAY(Text)), bindparam("order_ids", type_=ARRAY(Text)))
+
+_SET_HOLDS = text(
+    """
+    UPDATE commission_entries e SET status = :status, hold_reason = :reason
+    FROM unnest(:order_ids, :levels) AS x (order_id, level) WHERE e.order_id = x.order_id AND e.level = x.level
+    """
+).bindparams(bindparam("order_ids", type_=ARRAY(Text)), bindparam("levels", type_=ARRAY(SmallInteger)))
 
 _SUM_OPEN_THROUGH = text(
     """
@@ -162,6 +185,17 @@ def lock_splits(tx: Transaction, *, order_ids: Sequence[str]) -> list[Split]:
     return [_split(row) for row in tx.execute(_LOCK_SPLITS, {"order_ids": list(order_ids)})]
 
 
+def lock_order_splits(tx: Transaction, *, order_ids: Sequence[str]) -> None:
+    """Take the turn at orders, in the order of their ids."""
+    tx.execute(_TAKE_TURNS, {"order_ids": list(order_ids)})
+
+
+def list_open_keys(tx: Transaction, *, promoter_ids: Sequence[str], order_ids: Sequence[str]) -> list[tuple[str, int]]:
+    """Return (order id, level) of pending and frozen entries of promoters and of orders."""
+    rows = tx.execute(_LIST_OPEN_KEYS, {"promoter_ids": list(promoter_ids), "order_ids": list(order_ids)})
+    return [(row.order_id, row.level) for row in rows]
+
+
 def start_holding(tx: Transaction, *, received: Sequence[tuple[str, datetime]]) -> None:
     """Set when the commissions of received orders fall due; what is set already stays."""
     order_ids = [order_id for order_id, _ in received]
@@ -215,6 +249,19 @@ def set_hold(tx: Transaction, entry: Entry, *, status: CommissionStatus, reason:
             "WHERE order_id = :order_id AND level = :level"
         ),
         {"status": status.value, "reason": reason, "order_id": entry.order_id, "level": entry.level},
+    )
+
+
+def set_holds(tx: Transaction, entries: Sequence[Entry], *, status: CommissionStatus, reason: str | None) -> None:
+    """Write the hold of many entries."""
+    tx.execute(
+        _SET_HOLDS,
+        {
+            "status": status.value,
+            "reason": reason,
+            "order_ids": [entry.order_id for entry in entries],
+            "levels": [entry.level for entry in entries],
+        },
     )
 
 

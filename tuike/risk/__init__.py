@@ -5,18 +5,174 @@ A *world* is everything known of accounts, orders, touches and identifiers. An *
 them; a *case* is a group of accounts accused together, with its *evidence*.
 
 Invariants: nothing depends on the order of rows or the spelling of ids; one set of settings serves every world; shared
-identifiers alone accuse nobody; nothing is written unless every input row was proved. `worlds` makes shops with
-documented frauds and honest look-alikes, and judges what a detector says of them.
+identifiers alone accuse nobody; nothing is written unless every input row was proved. `tuike.risk.worlds` makes shops
+with documented frauds and honest look-alikes, and judges what a detector says of them; it is imported by its name, for
+it needs the `risk` extra.
+
+In the living shop every order that earns somebody something is *checked* once it is paid: *rules*, which are data with
+versions, find what speaks against it, and a rule that is live *holds* its commission. A *case* is a group that a sweep
+or a person accuses; people decide about cases, and every decision is one transaction with the money it freezes or lets
+go. No sale is ever refused, and no rule holds anything by itself unless somebody made it live.
 """
 
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from tuike.risk import worlds
+from tuike.risk.cases.model import (
+    Amounts,
+    AtStake,
+    BlastChanged,
+    BlastRadius,
+    CaseAction,
+    CaseChanged,
+    CaseEvent,
+    CaseMember,
+    CaseNotFound,
+    CaseState,
+    CaseStateWrong,
+    Evidence,
+    FoundCase,
+    MemberUnknown,
+    Merged,
+    NobodyAccused,
+    RiskCase,
+)
+from tuike.risk.cases.rules import list_allowed
+from tuike.risk.cases.service import (
+    assign_case,
+    ban_case,
+    comment_case,
+    confirm_case,
+    create_case,
+    get_at_stake,
+    get_case,
+    hold_case,
+    label_innocent,
+    list_cases,
+    list_events,
+    list_evidence,
+    list_members,
+    merge_found,
+    preview_ban,
+    release_case,
+)
+from tuike.risk.checks.model import (
+    Actor,
+    CheckDecided,
+    CheckNotFound,
+    Decision,
+    Edge,
+    Finding,
+    ListEntry,
+    ListEntryNotFound,
+    ListEntryTaken,
+    Mode,
+    OrderCheck,
+    Outcome,
+    ParametersUnfit,
+    RiskRule,
+    RiskRuleNotFound,
+    RuleChanged,
+    WithdrawalHeld,
+)
+from tuike.risk.checks.sentences import FOR_PROMOTERS, tell_edge, tell_finding
+from tuike.risk.checks.service import (
+    add_to_list,
+    check_orders,
+    decide_check,
+    get_check,
+    list_checks,
+    list_frozen,
+    list_list_entries,
+    list_rule_versions,
+    list_rules,
+    needs_person,
+    refuse_while_held,
+    remove_from_list,
+    replace_rule,
+    request_checks,
+)
 from tuike.risk.model import Case, Family, InputFault, Member, Role, Settings
 
-__all__ = ["Case", "Family", "InputFault", "Member", "PartMissing", "Role", "Settings", "sweep_files", "worlds"]
+__all__ = [
+    "FOR_PROMOTERS",
+    "Actor",
+    "Amounts",
+    "AtStake",
+    "BlastChanged",
+    "BlastRadius",
+    "Case",
+    "CaseAction",
+    "CaseChanged",
+    "CaseEvent",
+    "CaseMember",
+    "CaseNotFound",
+    "CaseState",
+    "CaseStateWrong",
+    "CheckDecided",
+    "CheckNotFound",
+    "Decision",
+    "Edge",
+    "Evidence",
+    "Family",
+    "Finding",
+    "FoundCase",
+    "InputFault",
+    "ListEntry",
+    "ListEntryNotFound",
+    "ListEntryTaken",
+    "Member",
+    "MemberUnknown",
+    "Merged",
+    "Mode",
+    "NobodyAccused",
+    "OrderCheck",
+    "Outcome",
+    "ParametersUnfit",
+    "PartMissing",
+    "RiskCase",
+    "RiskRule",
+    "RiskRuleNotFound",
+    "Role",
+    "RuleChanged",
+    "Settings",
+    "WithdrawalHeld",
+    "add_to_list",
+    "assign_case",
+    "ban_case",
+    "check_orders",
+    "comment_case",
+    "confirm_case",
+    "create_case",
+    "decide_check",
+    "get_at_stake",
+    "get_case",
+    "get_check",
+    "hold_case",
+    "label_innocent",
+    "list_allowed",
+    "list_cases",
+    "list_checks",
+    "list_events",
+    "list_evidence",
+    "list_frozen",
+    "list_list_entries",
+    "list_members",
+    "list_rule_versions",
+    "list_rules",
+    "merge_found",
+    "needs_person",
+    "preview_ban",
+    "refuse_while_held",
+    "release_case",
+    "remove_from_list",
+    "replace_rule",
+    "request_checks",
+    "sweep_files",
+    "tell_edge",
+    "tell_finding",
+]
 
 
 class PartMissing(RuntimeError):

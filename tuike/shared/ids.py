@@ -9,6 +9,7 @@ PREFIXES = {
     "address": "adr", "coupon": "cpn", "coupon_template": "cpt", "parcel": "pcl", "case": "asc", "refund": "rfd",
     "pickup_point": "pup", "note": "nte",
     "run": "run", "query": "qry", "rule": "rul", "hit": "hit",
+    "risk_case": "rcs", "risk_sweep": "rsw", "risk_list_entry": "rle",
     "payment": "pay", "payment_refund": "prf", "payout": "pyt", "reconciliation": "rcn", "difference": "dif",
 }  # fmt: skip
 

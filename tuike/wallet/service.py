@@ -56,9 +56,12 @@ def request_withdrawal(
     currency: str = DEFAULT_CURRENCY,
     method: str,
     account: str | None = None,
+    needs_review: bool = False,
     now: datetime,
 ) -> Withdrawal:
     """Set available money aside for a payout; of two requests for the same money exactly one succeeds.
+
+    A person looks at large ones, by the policy, and at this one where `needs_review` says so.
 
     Raises WalletOwnerNotFound, CurrencyUnknown, AmountTooLarge, BelowMinimum, InsufficientBalance, DailyLimitExceeded.
     """
@@ -67,7 +70,7 @@ def request_withdrawal(
         raise WalletOwnerNotFound(fields={"promoter_id": ["Names no promoter."]})
     available, withdrawing = _addresses(promoter_id, "available", "withdrawing")
     balances = lock_balances(tx, accounts=[(available, currency), (withdrawing, currency)])
-    fee_minor, needs_review = decide_withdrawal(
+    fee_minor, is_large = decide_withdrawal(
         amount_minor,
         available_minor=balances.of(available, currency),
         today_minor=store.sum_requested_since(
@@ -77,7 +80,7 @@ def request_withdrawal(
     )
     withdrawal = Withdrawal(
         ids.new_id("withdrawal"), promoter_id, currency, amount_minor, fee_minor, WithdrawalMethod(method), account,
-        WithdrawalStatus.REQUESTED, needs_review, None, now, None, None,
+        WithdrawalStatus.REQUESTED, needs_review or is_large, None, now, None, None,
     )  # fmt: skip
     store.add_withdrawal(tx, withdrawal)
     _post(tx, withdrawal, "requested", [Posting(available, withdrawing, amount_minor, currency)], now=now)

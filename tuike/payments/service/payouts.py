@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 import structlog
 from sqlalchemy.exc import IntegrityError
 
-from tuike import identity, team, wallet
+from tuike import identity, risk, team, wallet
 from tuike import providers as outside
 from tuike.db import Database, Transaction
 from tuike.identity import Vault
@@ -57,7 +57,7 @@ def start_payout(
     is kept encrypted and only until the payout ends.
 
     Raises WithdrawalNotFound, WrongState, PayoutMethodUnfit, CurrencyNotTaken, PayoutAmountUnfit, PayeeUnknown,
-    PayeeNameNeeded, ProviderNotConfigured.
+    PayeeNameNeeded, ProviderNotConfigured, WithdrawalHeld.
     """
     withdrawal = wallet.lock_withdrawal(tx, withdrawal_id=withdrawal_id)
     known = store.find_by_withdrawal(tx, withdrawal_id=withdrawal_id)
@@ -65,6 +65,7 @@ def start_payout(
         return known
     if withdrawal.status is not wallet.WithdrawalStatus.APPROVED:
         raise wallet.WrongState(f"The withdrawal is {withdrawal.status.value}; this needs one that is approved.")
+    risk.refuse_while_held(tx, promoter_id=withdrawal.promoter_id)
     if withdrawal.method not in (wallet.WithdrawalMethod.WECHAT, wallet.WithdrawalMethod.ALIPAY):
         raise PayoutMethodUnfit(f"A withdrawal by {withdrawal.method.value} is paid by hand.")
     if withdrawal.currency != "CNY":

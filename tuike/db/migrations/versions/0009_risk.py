@@ -1,0 +1,20 @@
+"""Risk on the living shop: rules, checks of orders, holds, cases, sweeps.
+
+Runs every `0009_*.sql` beside this file, in name order. Migrations only go forward.
+"""
+
+from pathlib import Path
+
+from alembic import op
+
+from tuike.db.migrate import run_script
+
+revision = "0009"
+down_revision = "0008"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    for path in sorted(Path(__file__).parent.glob(f"{revision}_*.sql")):
+        run_script(op.get_bind(), path.read_text(encoding="utf-8"))
