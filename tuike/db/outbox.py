@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import bindparam, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
-from sqlalchemy.types import BigInteger
+from sqlalchemy.types import BigInteger, Text
 
 from tuike.db.engine import Transaction
 
@@ -33,6 +33,13 @@ class Event:
 _EMIT = text(
     "INSERT INTO outbox (topic, key, payload, created_at, next_at) VALUES (:topic, :key, :payload, :now, :now)"
 ).bindparams(bindparam("payload", type_=JSONB(none_as_null=True)))
+
+_EMIT_MANY = text(
+    """
+    INSERT INTO outbox (topic, key, created_at, next_at)
+    SELECT :topic, key, :now, :now FROM unnest(:keys) AS happened (key)
+    """
+).bindparams(bindparam("keys", type_=ARRAY(Text)))
 
 _CLAIM = text(
     """
@@ -63,6 +70,11 @@ _LIST_DUE = text("SELECT id FROM outbox WHERE topic = :topic AND next_at <= :now
 def emit(tx: Transaction, *, topic: str, key: str, payload: Mapping[str, Any] | None = None, now: datetime) -> None:
     """Record that `topic` happened to `key`; a worker reacts after this transaction commits."""
     tx.execute(_EMIT, {"topic": topic, "key": key, "payload": payload, "now": now})
+
+
+def emit_many(tx: Transaction, *, topic: str, keys: Sequence[str], now: datetime) -> None:
+    """Record that `topic` happened to each of `keys`, in one statement."""
+    tx.execute(_EMIT_MANY, {"topic": topic, "keys": list(keys), "now": now})
 
 
 def claim(tx: Transaction, *, topic: str, limit: int, now: datetime) -> list[Event]:

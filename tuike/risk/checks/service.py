@@ -9,7 +9,7 @@ import structlog
 from sqlalchemy.exc import IntegrityError
 
 from tuike import attribution, commission, team
-from tuike.db import Transaction
+from tuike.db import Transaction, outbox
 from tuike.graph import Graph
 from tuike.risk.checks import rules, store
 from tuike.risk.checks.model import (
@@ -58,7 +58,8 @@ def request_checks(tx: Transaction, *, order_ids: Sequence[str], now: datetime) 
     """
     holds = any(rule.mode is Mode.LIVE and rule.id not in _BY_PERSONS for rule in store.list_rules(tx))
     prefix = "" if holds or store.acts(tx) else _QUIETLY
-    store.request_checks(tx, topic=commission.UNCHECKED, prefix=prefix, order_ids=order_ids, now=now)
+    keys = [f"{prefix}{order_id}" for order_id in order_ids]
+    outbox.emit_many(tx, topic=commission.UNCHECKED, keys=keys, now=now)
 
 
 _BY_PERSONS = ("case_held", "deny_list")

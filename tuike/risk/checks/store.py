@@ -36,13 +36,6 @@ _CHECK_COLUMNS = (
 _PAST_ORDERS = 200
 """So many of a buyer's orders are looked at, the newest first."""
 
-_REQUEST = text(
-    """
-    INSERT INTO outbox (topic, key, created_at, next_at)
-    SELECT :topic, :prefix || order_id, :now, :now FROM unnest(:order_ids) AS asked (order_id)
-    """
-).bindparams(bindparam("order_ids", type_=ARRAY(Text)))
-
 # Both sides of a case's state come through the index: cases that hold are few beside all that ever were.
 _ACTS = text(
     """
@@ -152,11 +145,6 @@ def add_rule(tx: Transaction, rule: RiskRule) -> None:
 def acts(tx: Transaction) -> bool:
     """Tell whether any case or entry of a list may hold an order."""
     return bool(tx.execute(_ACTS).scalar_one())
-
-
-def request_checks(tx: Transaction, *, topic: str, prefix: str, order_ids: Sequence[str], now: datetime) -> None:
-    """Let orders be checked by a worker."""
-    tx.execute(_REQUEST, {"topic": topic, "prefix": prefix, "order_ids": list(order_ids), "now": now})
 
 
 def open_checks(tx: Transaction, *, order_ids: Sequence[str], now: datetime) -> list[str]:
