@@ -1,6 +1,6 @@
 """Risk on the living shop: rules, checks of orders, holds, cases, sweeps.
 
-Runs every `0009_*.sql` beside this file, in name order. Migrations only go forward.
+Runs every `0010_*.sql` beside this file, in name order. Migrations only go forward.
 """
 
 from pathlib import Path
@@ -9,8 +9,8 @@ from alembic import op
 
 from tuike.db.migrate import run_script
 
-revision = "0009"
-down_revision = "0008"
+revision = "0010"
+down_revision = "0009"
 branch_labels = None
 depends_on = None
 
