@@ -240,6 +240,21 @@ class CaseComment(Shape):
     note = f.Text(required=True, high=2_000)
 
 
+class SweepAnswer(Answer):
+    id = ma.fields.String(required=True)
+    state = ma.fields.String(required=True, validate=ma.validate.OneOf(["running", "done", "failed"]))
+    started_at = ma.fields.DateTime(required=True)
+    finished_at = ma.fields.DateTime(required=True, allow_none=True)
+    counts = ma.fields.Dict(required=True, allow_none=True)
+    seconds = ma.fields.Dict(required=True, allow_none=True)
+    problem = ma.fields.String(required=True, allow_none=True)
+
+
+class SweepPage(Answer):
+    items = ma.fields.List(ma.fields.Nested(SweepAnswer), required=True)
+    next_cursor = ma.fields.String(required=True, allow_none=True)
+
+
 class OwnHold(Answer):
     order_id = ma.fields.String(required=True)
     level = ma.fields.Integer(required=True)
@@ -486,6 +501,14 @@ def post_case_comment(call: Call, case_id: str, body: dict[str, Any]) -> dict[st
     """Add a remark to a case's history."""
     case = risk.comment_case(call.tx, case_id=case_id, note=body["note"], actor=_actor(call), now=call.now)
     return _render_case(call, case)
+
+
+@routes.call("GET", "/risk/sweeps", who=SEERS, query=PageQuery, answer=SweepPage)
+def list_sweeps(call: Call, query: dict[str, Any]) -> dict[str, Any]:
+    """List the sweeps for rings, newest first, with what they counted and how they ended."""
+    found = risk.list_sweeps(call.tx, **query)
+    return page(found, lambda run: asdict(run) | {"started_at": instant(run.started_at),
+                                                  "finished_at": instant(run.finished_at)})  # fmt: skip
 
 
 @routes.call("GET", "/me/holds", who=SHOPPERS, query=PageQuery, answer=OwnHoldPage,

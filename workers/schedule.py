@@ -35,6 +35,7 @@ BEAT = {
     "fulfilment.end_due_cases": (60.0, MAINTENANCE),
     "identity.purge_answers": (600.0, MAINTENANCE),
     "workbench.run_rules": (30.0, MAINTENANCE),
+    "risk.sweep": (600.0, MAINTENANCE),
 }
 
 ROUTES = {task: {"queue": queue} for task, (_, queue) in BEAT.items()}

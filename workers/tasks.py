@@ -1,14 +1,17 @@
 """The tasks: thin, safe to run twice, each looking in PostgreSQL for its work."""
 
+import subprocess
+import sys
 from datetime import timedelta
 
-from tuike import catalog, commission, fulfilment, identity, payments, reactions, team, wallet, workbench
+from tuike import catalog, commission, fulfilment, identity, payments, reactions, risk, team, wallet, workbench
 from tuike.db import outbox
 from tuike.shared import clock
 from workers.celery_app import app as celery
 from workers.celery_app import open_app
 
 _DRAIN_FOR = timedelta(seconds=20)
+_SWEEP_SECONDS = 250
 _RESERVATIONS_AT_ONCE = 200
 
 
@@ -90,6 +93,19 @@ def run_rules() -> int:
     """Run the analysts' rules that are due, at most a minute each; they only record what they find."""
     app = open_app()
     return workbench.run_due_rules(app.db, app.graph, app.desk, now=clock.read_clock(), rules_max=1)
+
+
+@celery.task(name="risk.sweep", soft_time_limit=260, time_limit=280)
+def sweep_for_rings() -> bool:
+    """Sweep the shop for rings if it is time; in a process of its own, which gives back all its memory."""
+    app = open_app()
+    every = timedelta(hours=app.config.risk_sweep_hours)
+    with app.db.transaction() as tx:
+        if not risk.is_sweep_due(tx, every=every, now=clock.read_clock()):
+            return False
+    command = [sys.executable, "-m", "tuike.cli", "risk", "sweep"]
+    subprocess.run(command, check=True, timeout=_SWEEP_SECONDS, stdout=subprocess.DEVNULL)
+    return True
 
 
 @celery.task(name="payments.work")

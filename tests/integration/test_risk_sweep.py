@@ -144,8 +144,8 @@ def test_a_fault_is_one_sentence_and_nothing_is_written(tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
-def test_without_input_the_command_says_what_it_needs() -> None:
-    result = CliRunner().invoke(cli, ["risk", "sweep"])
+def test_with_one_directory_the_command_asks_for_the_other() -> None:
+    result = CliRunner().invoke(cli, ["risk", "sweep", "--output", "out"])
     assert result.exit_code != 0
     assert "--input" in result.output
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from tuike.cli.session import show_progress, takes_data_dir
+from tuike.cli.session import open_app, show_progress, takes_data_dir
 
 
 @click.group()
@@ -31,16 +31,19 @@ def risk() -> None:
 )
 @takes_data_dir
 def sweep(source: Path | None, target: Path | None, directory: Path) -> None:
-    """Find rings in a world of CSV files, and print the counts and seconds as JSON.
+    """Find rings in the living shop, or in a world of CSV files, and print the counts and seconds as JSON.
 
-    Every row is proved before anything is computed; a fault names file, line and column. The output is all there or not
-    at all.
+    Without directories the shop's own data is swept, and what is found becomes cases. With them every row is proved
+    before anything is computed; a fault names file, line and column. Either way everything is written or nothing.
     """
     from tuike import risk as capability
 
+    if source is None and target is None:
+        _sweep_living(directory)
+        return
     if source is None or target is None:
         missing = "--input" if source is None else "--output"
-        raise click.UsageError(f"Say {missing} DIR: a sweep reads CSV files, and live data cannot be swept yet.")
+        raise click.UsageError(f"Say {missing} DIR too: CSV files in, CSV files out; with neither the shop is swept.")
     if target.exists() and not target.is_dir():
         raise click.ClickException(f"{target} is no directory.")
     try:
@@ -51,6 +54,17 @@ def sweep(source: Path | None, target: Path | None, directory: Path) -> None:
     for warning in report["warnings"]:
         click.echo(f"Warning: {warning}", err=True)
     click.echo(json.dumps({"counts": report["counts"], "seconds": report["seconds"]}))
+
+
+def _sweep_living(directory: Path) -> None:
+    from tuike import risk as capability
+
+    with open_app(directory) as app, show_progress("Sweeping") as progress:
+        try:
+            done = capability.sweep_living(app.db, app.graph, progress=progress)
+        except capability.PartMissing as error:
+            raise click.ClickException(str(error)) from error
+    click.echo(json.dumps({"sweep_id": done.id, "counts": done.counts, "seconds": done.seconds}))
 
 
 # Simulated worlds need no stack; --data-dir is taken because every command takes it.

@@ -19,6 +19,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from tuike.db import Database
+from tuike.graph import Graph
 from tuike.risk.cases.model import (
     Amounts,
     AtStake,
@@ -93,6 +95,9 @@ from tuike.risk.checks.service import (
     replace_rule,
     request_checks,
 )
+from tuike.risk.live import service as _live
+from tuike.risk.live.model import SweepRun, SweepRunning
+from tuike.risk.live.service import is_sweep_due, list_sweeps
 from tuike.risk.model import Case, Family, InputFault, Member, Role, Settings
 
 __all__ = [
@@ -137,6 +142,8 @@ __all__ = [
     "Role",
     "RuleChanged",
     "Settings",
+    "SweepRun",
+    "SweepRunning",
     "WithdrawalHeld",
     "add_to_list",
     "assign_case",
@@ -150,6 +157,7 @@ __all__ = [
     "get_case",
     "get_check",
     "hold_case",
+    "is_sweep_due",
     "label_innocent",
     "list_allowed",
     "list_cases",
@@ -161,6 +169,7 @@ __all__ = [
     "list_members",
     "list_rule_versions",
     "list_rules",
+    "list_sweeps",
     "merge_found",
     "needs_person",
     "preview_ban",
@@ -170,6 +179,7 @@ __all__ = [
     "replace_rule",
     "request_checks",
     "sweep_files",
+    "sweep_living",
     "tell_edge",
     "tell_finding",
 ]
@@ -200,3 +210,17 @@ def sweep_files(
             raise
         raise PartMissing(f"A sweep needs {error.name}: pip install 'tuike[risk]'.") from error
     return sweep.sweep_files(source, target, settings=settings, progress=progress)
+
+
+def sweep_living(
+    db: Database, graph: Graph, *, progress: Callable[[str, int, int | None], None] = lambda *_: None
+) -> SweepRun:
+    """Sweep the living shop for rings: what is found becomes cases, all at once or not at all.
+
+    Raises SweepRunning, PartMissing, GraphUnavailable, PostgresUnavailable.
+    """
+
+    def sweep(source: Path, target: Path, tell: Callable[[str, int, int | None], None]) -> dict[str, Any]:
+        return sweep_files(source, target, progress=tell)
+
+    return _live.sweep_living(db, graph, sweeper=sweep, progress=progress)

@@ -2839,6 +2839,23 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/api/v1/risk/sweeps": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        /** List the sweeps for rings, newest first, with what they counted and how they ended. */
+        readonly get: operations["list_sweeps"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/api/v1/search": {
         readonly parameters: {
             readonly query?: never;
@@ -6191,6 +6208,26 @@ export interface components {
         };
         readonly SuggestionList: {
             readonly items: readonly string[];
+        };
+        readonly SweepAnswer: {
+            readonly counts: {
+                readonly [key: string]: unknown;
+            } | null;
+            /** Format: date-time */
+            readonly finished_at: string | null;
+            readonly id: string;
+            readonly problem: string | null;
+            readonly seconds: {
+                readonly [key: string]: unknown;
+            } | null;
+            /** Format: date-time */
+            readonly started_at: string;
+            /** @enum {string} */
+            readonly state: "running" | "done" | "failed";
+        };
+        readonly SweepPage: {
+            readonly items: readonly components["schemas"]["SweepAnswer"][];
+            readonly next_cursor: string | null;
         };
         readonly Target: {
             /**
@@ -23881,6 +23918,78 @@ export interface operations {
             };
             /** @description `risk_rule_not_found` */
             readonly 404: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `internal_error` */
+            readonly 500: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `postgres_unavailable`, `busy` */
+            readonly 503: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    readonly list_sweeps: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description `next_cursor` of the page before; opaque. */
+                readonly cursor?: string | null;
+                /** @description How many items at most. */
+                readonly limit?: number;
+            };
+            readonly header?: never;
+            readonly path?: never;
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description OK */
+            readonly 200: {
+                headers: {
+                    /** @description Names this request in the logs. */
+                    readonly "X-Request-Id"?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["SweepPage"];
+                };
+            };
+            /** @description `unauthenticated` */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `forbidden`, `second_factor_missing` */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `validation_failed` */
+            readonly 422: {
                 headers: {
                     readonly [name: string]: unknown;
                 };

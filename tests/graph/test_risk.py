@@ -1,0 +1,87 @@
+"""What the check of an order asks the graph, on both servers."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from tests.graph.conftest import START, World
+from tuike.risk.checks import store
+from tuike.risk.live import store as live
+from tuike.shared.clock import to_micros
+
+
+def settle(world: World) -> None:
+    from tuike import team
+
+    while team.apply_lazy(world.db, world.graph):
+        pass
+
+
+def test_identifiers_are_listed_by_person_and_who_has_none_is_there_all_the_same(world: World) -> None:
+    code = world.make_link(world.make_promoter(external_id="p"))
+    world.touch(code, buyer_id="a", device_id="phone", ip="10.0.0.1")
+    world.touch(code, buyer_id="b", device_id="phone")
+    world.touch(code, buyer_id="c")
+    settle(world)
+
+    found = store.list_identifiers(world.graph, person_ids=["a", "b", "c", "nobody"])
+
+    assert {person: len(keys) for person, keys in found.items()} == {"a": 2, "b": 1, "c": 0}
+    assert found["b"] < found["a"]
+
+
+def test_users_are_counted_up_to_a_bound(world: World) -> None:
+    code = world.make_link(world.make_promoter(external_id="p"))
+    for number in range(6):
+        world.touch(code, buyer_id=f"b-{number}", device_id="hall", apply=False)
+    world.touch(code, buyer_id="b-0", device_id="own")
+    settle(world)
+    keys = sorted(store.list_identifiers(world.graph, person_ids=["b-0"])["b-0"])
+
+    def count(most: int) -> list[int]:
+        return sorted(store.count_users(world.graph, keys=keys, most=most).values())
+
+    assert count(50) == [1, 6]
+    assert count(4) == [1, 4]
+    assert store.count_users(world.graph, keys=["device:none"], most=4) == {}
+
+
+def test_purchases_are_followed_one_step_within_their_time(world: World) -> None:
+    for name in ("p", "q"):
+        world.make_promoter(external_id=name)
+    promoters = {name: _find(world, name) for name in ("p", "q")}
+    world.make_order("o-1", "a", promoters["p"])
+    world.make_order("o-2", "a", promoters["q"])
+    world.make_order("o-3", "a", promoters["q"])
+    world.make_order("o-4", "a")
+    settle(world)
+
+    def follow(since: int) -> dict[str, list[str]]:
+        return store.list_bought_through(world.graph, person_ids=["a", "p", "nobody"], since=since, most=50)
+
+    assert follow(0) == {"a": ["p", "q"], "p": []}
+    assert follow(to_micros(START - timedelta(days=1))) == {"a": [], "p": []}
+
+
+def test_what_persons_used_is_exported_with_the_promoter_they_are(world: World) -> None:
+    promoter = world.make_promoter(external_id="p")
+    code = world.make_link(promoter)
+    world.touch(code, buyer_id="p", device_id="phone")
+    world.touch(code, buyer_id="b", device_id="phone")
+    settle(world)
+
+    found = live._list_usage(world.graph, ["p", "b"])
+
+    assert {(person, as_promoter) for person, as_promoter, _ in found} == {("p", promoter), ("b", None)}
+    assert {tuple(use) for _, _, uses in found for use in uses} == {
+        ("device", found[0][2][0][1], to_micros(START)),
+    }  # fmt: skip
+
+
+def _find(world: World, name: str) -> str:
+    from tuike import team
+
+    with world.db.transaction() as tx:
+        found = team.find_promoter_id(tx, external_id=name)
+    assert found is not None
+    return found

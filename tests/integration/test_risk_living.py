@@ -1,0 +1,334 @@
+"""Sweeping the living shop: what is exported, what becomes of it, and what a killed sweep leaves."""
+
+from __future__ import annotations
+
+import csv
+import itertools
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from tuike import attribution, checkout, orders, reactions, risk, team, wallet
+from tuike.app import App
+from tuike.orders import LineInput
+from tuike.risk import Actor
+from tuike.risk.live import service as live
+from tuike.shared.clock import read_clock
+
+NOW = datetime(2026, 11, 1, 4, tzinfo=UTC)
+ANALYST = Actor("stf_1", "Analyst")
+
+
+class Town:
+    """A shop of some hundred people, most of them honest, built through public verbs."""
+
+    def __init__(self, app: App, seed: int = 5) -> None:
+        self.app = app
+        self.random = random.Random(seed)
+        self.numbers = itertools.count(1)
+        self.codes: dict[str, str] = {}
+        self.persons: dict[str, str] = {}
+
+    def make_promoters(self, names: list[str], *, at: datetime, inviter: str | None = None) -> list[str]:
+        with self.app.db.transaction() as tx:
+            made = [team.create_promoter(tx, external_id=name, name=name, inviter_id=inviter, now=at) for name in names]
+        team.catch_up(self.app.db, self.app.graph)
+        with self.app.db.transaction() as tx:
+            for promoter, name in zip(made, names, strict=True):
+                self.codes[promoter.id] = attribution.create_link(
+                    tx, promoter_id=promoter.id, target_type="shop", now=at
+                ).code
+                self.persons[promoter.id] = name
+        team.catch_up(self.app.db, self.app.graph)
+        return [promoter.id for promoter in made]
+
+    def touch(self, visits: list[tuple[str, str, str | None, datetime]]) -> None:
+        """Let (promoter, buyer, device, instant) open the promoter's link."""
+        with self.app.db.transaction() as tx:
+            for promoter_id, buyer, device, at in visits:
+                attribution.record_touch(
+                    tx, code=self.codes[promoter_id], buyer_id=buyer, device_id=device, at=at, now=NOW
+                )
+        team.catch_up(self.app.db, self.app.graph)
+        while team.apply_lazy(self.app.db, self.app.graph):
+            pass
+
+    def buy(self, purchases: list[tuple[str, str, int, datetime]]) -> list[str]:
+        """Let (buyer, sku, amount, instant) order and pay."""
+        made = []
+        for buyer, sku, amount, at in purchases:
+            number = next(self.numbers)
+            with self.app.db.transaction() as tx:
+                order = checkout.place_order(
+                    tx,
+                    self.app.graph,
+                    external_id=f"o-{number}",
+                    buyer_id=buyer,
+                    placed_at=at,
+                    lines=[LineInput(sku, 1, amount)],
+                    now=NOW,
+                )
+                orders.record_payment(
+                    tx, order_id=order.id, payment_id=f"p-{number}", paid_at=at + timedelta(minutes=2),
+                    amount_minor=amount, now=NOW,
+                )  # fmt: skip
+            made.append(order.id)
+        reactions.settle_outstanding(self.app.db, self.app.graph)
+        while team.apply_lazy(self.app.db, self.app.graph):
+            pass
+        return made
+
+
+@pytest.fixture
+def town(embedded_app: App) -> Town:
+    return Town(embedded_app)
+
+
+def plant_honest(town: Town) -> list[str]:
+    """Twelve promoters with customers of their own, who buy at all hours for months."""
+    promoters = town.make_promoters([f"honest-{n}" for n in range(12)], at=NOW - timedelta(days=300))
+    visits, purchases = [], []
+    for number, promoter_id in enumerate(promoters):
+        for customer in range(8):
+            buyer = f"customer-{number}-{customer}"
+            for _ in range(town.random.randint(1, 3)):
+                at = NOW - timedelta(minutes=town.random.randint(20_000, 350_000))
+                visits.append((promoter_id, buyer, f"phone-of-{buyer}", at))
+                sku, amount = f"sku-{town.random.randint(1, 60)}", town.random.randint(900, 30_000)
+                purchases.append((buyer, sku, amount, at + timedelta(minutes=town.random.randint(3, 2_000))))
+    town.touch(visits)
+    town.buy(purchases)
+    return promoters
+
+
+def plant_ring(town: Town, name: str = "ring", *, days_ago: int = 12) -> tuple[list[str], list[str]]:
+    """Three promoters, each below the first, whose eight new accounts on three phones buy the same from all, twice."""
+    start = NOW - timedelta(days=days_ago)
+    (top,) = town.make_promoters([f"{name}-0"], at=start - timedelta(hours=3))
+    promoters = [top, *town.make_promoters([f"{name}-1", f"{name}-2"], at=start - timedelta(hours=2), inviter=top)]
+    buyers = [f"{name}-buyer-{n}" for n in range(8)]
+    visits = [
+        (promoter_id, town.persons[promoter_id], f"{name}-phone-{n % 2}", start)
+        for n, promoter_id in enumerate(promoters)
+    ]
+    for day in range(2):
+        for turn, promoter_id in enumerate(promoters):
+            at = start + timedelta(days=day, hours=turn)
+            visits += [
+                (promoter_id, buyer, f"{name}-phone-{n % 3}", at + timedelta(seconds=20 * n))
+                for n, buyer in enumerate(buyers)
+            ]
+    town.touch(visits)
+    town.buy([
+        (buyer, f"{name}-sku-{turn}-{day}", 9_900, start + timedelta(days=day, hours=turn, seconds=20 * n + 5))
+        for day in range(2) for turn in range(3) for n, buyer in enumerate(buyers)
+    ])  # fmt: skip
+    return promoters, buyers
+
+
+def plant_dormitory(town: Town, promoter_id: str) -> list[str]:
+    """Nine students on one computer, who buy what they like when they like."""
+    students = [f"student-{n}" for n in range(9)]
+    visits, purchases = [], []
+    for student in students:
+        for _ in range(2):
+            at = NOW - timedelta(minutes=town.random.randint(20_000, 250_000))
+            visits.append((promoter_id, student, "hall-computer", at))
+            sku, amount = f"sku-{town.random.randint(1, 60)}", town.random.randint(900, 30_000)
+            purchases.append((student, sku, amount, at + timedelta(minutes=town.random.randint(3, 2_000))))
+    town.touch(visits)
+    town.buy(purchases)
+    return students
+
+
+def list_cases(app: App) -> list[risk.RiskCase]:
+    with app.db.transaction() as tx:
+        return list(risk.list_cases(tx, limit=200).items)
+
+
+def accused_of(app: App, case_id: str) -> set[tuple[str, str]]:
+    with app.db.transaction() as tx:
+        return {one.key for one in risk.list_members(tx, case_id=case_id) if one.accused}
+
+
+def test_a_planted_ring_becomes_a_case_is_held_and_stays_one_case(town: Town) -> None:
+    app = town.app
+    honest = plant_honest(town)
+    students = plant_dormitory(town, honest[0])
+    promoters, buyers = plant_ring(town)
+
+    first = risk.sweep_living(app.db, app.graph)
+
+    (case,) = list_cases(app)
+    accused = accused_of(app, case.id)
+    ring = {("promoter", one) for one in promoters} | {("buyer", one) for one in buyers}
+    assert len(accused & ring) / len(accused | ring) >= 0.5
+    assert not accused & {("buyer", one) for one in students}
+    assert first.counts is not None
+    assert first.counts["cases"] == {"new": 1, "updated": 0, "suppressed": 0}
+    with app.db.transaction() as tx:
+        edges = risk.list_evidence(tx, case_id=case.id, limit=200).items
+        assert {edge.relation for edge in edges} >= {"used", "placed", "credited_to"}
+        stake = risk.get_at_stake(tx, members=risk.list_members(tx, case_id=case.id))
+        assert stake[0].pending_minor > 0
+        held = risk.hold_case(
+            tx, case_id=case.id, version=case.version, reason="one phone each", actor=ANALYST, now=read_clock()
+        )
+    with app.db.transaction() as tx:
+        assert wallet.get_wallet(tx, promoter_id=promoters[0]).frozen_minor >= 16 * 990
+        assert wallet.get_wallet(tx, promoter_id=honest[0]).frozen_minor == 0
+    with app.db.transaction() as tx:
+        assert wallet.check_ledger(tx).ok
+
+    again = risk.sweep_living(app.db, app.graph)
+
+    assert again.counts is not None
+    assert again.counts["cases"] == {"new": 0, "updated": 0, "suppressed": 0}
+    assert [(one.id, one.state, one.version) for one in list_cases(app)] == [(case.id, held.state, held.version)]
+
+    with app.db.transaction() as tx:
+        risk.label_innocent(tx, case_id=case.id, version=held.version, reason="a club", actor=ANALYST, now=read_clock())
+    third = risk.sweep_living(app.db, app.graph)
+    assert third.counts is not None
+    assert third.counts["cases"]["suppressed"] == 1
+    assert len(list_cases(app)) == 1
+    with app.db.transaction() as tx:
+        assert wallet.get_wallet(tx, promoter_id=promoters[0]).frozen_minor == 0
+
+
+def test_what_is_exported_is_what_the_shop_knows(town: Town, tmp_path: Path) -> None:
+    app = town.app
+    (top,) = town.make_promoters(["top"], at=NOW - timedelta(days=9))
+    (promoter,) = town.make_promoters(["own"], at=NOW - timedelta(days=8), inviter=top)
+    town.touch([(promoter, 'q"uo,te', "phone", NOW - timedelta(hours=2)), (top, "own", "tablet", NOW)])
+    (order_id,) = town.buy([('q"uo,te', "sku-1", 5_000, NOW - timedelta(hours=1))])
+    with app.db.transaction() as tx:
+        orders.record_refund(tx, order_id=order_id, refund_id="r-1", refunded_at=NOW, amount_minor=100, now=NOW)
+
+    def look(source: Path, target: Path, _: Any) -> dict[str, Any]:
+        for path in source.iterdir():
+            (tmp_path / path.name).write_bytes(path.read_bytes())
+        return risk.sweep_files(source, target)
+
+    live.sweep_living(app.db, app.graph, sweeper=look)
+
+    rows = {path.name: list(csv.DictReader(path.read_text().splitlines())) for path in tmp_path.glob("*.csv")}
+    assert {row["promoter_id"]: row["inviter_id"] for row in rows["promoters.csv"]} == {top: "", promoter: top}
+    assert [(row["account_kind"], row["account_id"], row["kind"]) for row in rows["identifiers.csv"]] == [
+        ("promoter", promoter, "device"), ("buyer", 'q"uo,te', "device")
+    ]  # fmt: skip
+    (line,) = rows["orders.csv"]
+    assert (line["order_id"], line["promoter_id"], line["amount_minor"]) == (order_id, promoter, "5000")
+    assert line["placed_at"] == "2026-11-01T03:00:00.000000Z"
+    assert line["refunded_at"] == "2026-11-01T04:00:00.000000Z"
+    assert {row["promoter_id"] for row in rows["touches.csv"]} == {promoter, top}
+    assert rows["same_person.csv"] == [{"promoter_id": promoter, "buyer_id": "own"}]
+    assert {row["buyer_id"] for row in rows["buyers.csv"]} == {'q"uo,te', "own"}
+
+
+def test_an_empty_shop_is_swept_in_silence(embedded_app: App) -> None:
+    done = risk.sweep_living(embedded_app.db, embedded_app.graph)
+    assert done.state == "done"
+    assert list_cases(embedded_app) == []
+
+
+def test_two_sweeps_at_once_are_one(embedded_app: App) -> None:
+    def sweep_meanwhile(source: Path, target: Path, _: Any) -> dict[str, Any]:
+        with pytest.raises(risk.SweepRunning):
+            risk.sweep_living(embedded_app.db, embedded_app.graph)
+        return risk.sweep_files(source, target)
+
+    live.sweep_living(embedded_app.db, embedded_app.graph, sweeper=sweep_meanwhile)
+
+
+def test_a_sweep_that_fails_says_why_and_the_next_one_works(embedded_app: App) -> None:
+    def fail(*_: Any) -> dict[str, Any]:
+        raise ValueError("no such luck")
+
+    with pytest.raises(ValueError, match="luck"):
+        live.sweep_living(embedded_app.db, embedded_app.graph, sweeper=fail)
+    risk.sweep_living(embedded_app.db, embedded_app.graph)
+    with embedded_app.db.transaction() as tx:
+        runs = risk.list_sweeps(tx, limit=10).items
+    assert [(run.state, run.problem) for run in runs] == [("done", None), ("failed", "ValueError: no such luck")]
+
+
+KILLED = """
+import os, signal, sys
+from tuike.app import build_app
+from tuike.config import read_config
+from tuike import risk
+from tuike.risk.cases import store
+app = build_app(read_config())
+add, many = store.replace_evidence, []
+def die(tx, **given):
+    add(tx, **given)
+    many.append(1)
+    if len(many) == 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+store.replace_evidence = die
+risk.sweep_living(app.db, app.graph)
+"""
+
+
+def test_a_sweep_killed_between_two_cases_leaves_none_and_the_next_finds_both(town: Town) -> None:
+    app = town.app
+    plant_honest(town)
+    plant_ring(town, "first")
+    plant_ring(town, "second", days_ago=20)
+    environ = os.environ | {name: value for name, value in app.config.as_variables().items() if value}
+    done = subprocess.run([sys.executable, "-c", KILLED], env=environ, capture_output=True, text=True, check=False)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    assert list_cases(app) == []
+    with app.db.transaction() as tx:
+        assert tx.execute(text("SELECT count(*) FROM risk_case_members")).scalar_one() == 0
+
+    for _ in range(50):  # the server notices the end of a killed client by itself
+        try:
+            risk.sweep_living(app.db, app.graph)
+            break
+        except risk.SweepRunning:
+            time.sleep(0.1)
+
+    assert len(list_cases(app)) == 2
+    with app.db.transaction() as tx:
+        assert [run.state for run in risk.list_sweeps(tx, limit=10).items] == ["done", "failed"]
+
+
+def test_the_command_sweeps_the_shop(town: Town) -> None:
+    app = town.app
+    plant_honest(town)
+    plant_ring(town)
+    environ = os.environ | {name: value for name, value in app.config.as_variables().items() if value}
+    command = [sys.executable, "-m", "tuike.cli", "risk", "sweep"]
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout)["counts"]["cases"]["new"] == 1
+
+
+def test_a_sweep_is_due_once_a_day_and_never_in_a_young_shop(town: Town) -> None:
+    app, day = town.app, timedelta(days=1)
+
+    def is_due(now: datetime, every: timedelta = day) -> bool:
+        with app.db.transaction() as tx:
+            return risk.is_sweep_due(tx, every=every, now=now)
+
+    assert not is_due(read_clock() + 9 * day)
+    (promoter,) = town.make_promoters(["p"], at=NOW - day)
+    town.touch([(promoter, "b", None, NOW - timedelta(hours=2))])
+    town.buy([("b", "sku", 100, NOW - timedelta(hours=1))])
+    assert not is_due(NOW + day - timedelta(seconds=1))
+    assert is_due(NOW + day)
+    assert not is_due(NOW + day, timedelta(0))
+    risk.sweep_living(app.db, app.graph)
+    assert not is_due(read_clock() + timedelta(hours=23))
+    assert is_due(read_clock() + day + timedelta(minutes=1))
