@@ -33,7 +33,7 @@ from api import (
     workbench,
 )
 from api.bodies import MAX_BODY_BYTES
-from api.caching import AnswerCache
+from api.caching import AnswerCache, Front
 from api.errors import register_error_handlers
 from api.keyring import Keyring, Standing
 from api.openapi import describe
@@ -97,6 +97,7 @@ def create_app(app: App, *, logins: identity.Logins | None = None) -> Flask:
     watch_requests(flask, telemetry)
     flask.extensions["tuike-openapi"] = describe(flask, CAPABILITIES)
     register_error_handlers(flask)
+    flask.wsgi_app = Front(flask.wsgi_app, services.answers, services.standing, telemetry)  # type: ignore[method-assign]
     if config.trusted_proxies:
         flask.wsgi_app = ProxyFix(flask.wsgi_app, x_for=config.trusted_proxies, x_proto=0)  # type: ignore[method-assign]
     flask.register_blueprint(system)

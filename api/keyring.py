@@ -10,7 +10,7 @@ from tuike.shared.errors import Unauthenticated
 
 REMEMBER_SECONDS = 5.0
 _REMEMBER_PROMOTER_SECONDS = 10.0
-_REMEMBER_OTHER_SECONDS = 1.0
+_REMEMBER_OTHER_SECONDS = 3.0
 _MAX_REMEMBERED = 10_000
 
 
@@ -55,24 +55,32 @@ class Keyring:
 
 
 class Standing:
-    """Tells which shoppers are active promoters, asking at most once a second for each, or in ten for one who is."""
+    """Remembers for a few seconds which credentials are those of an active promoter, so that a crowd costs few queries.
+
+    Who becomes a promoter sees it within that time; so does who stops being one.
+    """
 
     def __init__(self, db: Database) -> None:
         self._db = db
         self._known: dict[str, tuple[float, bool]] = {}
 
-    def is_promoter(self, caller: identity.Caller) -> bool:
-        """Tell whether a caller is a shopper who is an active promoter. Raises PostgresUnavailable."""
-        if caller.user_id is None:
-            return False
-        found = self._known.get(caller.user_id)
-        if found is not None and found[0] > time.monotonic():
-            return found[1]
-        with self._db.transaction() as tx:
-            is_promoter = team.is_active_promoter(tx, external_id=caller.user_id)
+    def recall(self, header: str) -> bool | None:
+        """Return whether an Authorization header is a promoter's, None when nobody asked of late."""
+        found = self._known.get(header)
+        return found[1] if found is not None and found[0] > time.monotonic() else None
+
+    def is_promoter(self, header: str, caller: identity.Caller) -> bool:
+        """Tell whether the caller whose header this is is a shopper who is an active promoter.
+
+        Raises PostgresUnavailable.
+        """
+        is_promoter = False
+        if caller.user_id is not None:
+            with self._db.reading() as tx:
+                is_promoter = team.is_active_promoter(tx, external_id=caller.user_id)
         if len(self._known) >= _MAX_REMEMBERED:
             self._known.clear()
         # Whoever becomes a promoter wants to see it soon.
         seconds = _REMEMBER_PROMOTER_SECONDS if is_promoter else _REMEMBER_OTHER_SECONDS
-        self._known[caller.user_id] = (time.monotonic() + seconds, is_promoter)
+        self._known[header] = (time.monotonic() + seconds, is_promoter)
         return is_promoter

@@ -21,6 +21,7 @@ from werkzeug.routing import BaseConverter
 from api import fields as f
 from api.answers import JSON_TYPE, dump_json
 from api.bodies import read_json, read_upload
+from api.caching import name_answer, without_body
 from api.errors import is_worth_retrying
 from tuike import catalog, identity, team
 from tuike.app import App
@@ -255,7 +256,7 @@ class Route:
         """Answer what everybody, or every promoter, gets alike from this process's memory, or keep the answer there."""
         answers = services.answers
         sees_earnings = self.shows_earnings and self._is_by_promoter(services)
-        key = (self.rule, *ids.values(), request.query_string, sees_earnings)
+        key = name_answer(request.environ, sees_earnings=sees_earnings)
         kept = answers.find(key)
         if kept is None:
             round_ = answers.round
@@ -263,19 +264,28 @@ class Route:
             values: dict[str, Any] = dict(ids)
             if self.query is not None:
                 values["query"] = load_query(self.query, call.now)
-            body = dump_json(self._run(call, values)).encode()
+            with call.db.reading() as tx:  # one look at one instant is all that is wanted
+                call.open_tx = tx
+                body = dump_json(self.verb(call, **values)).encode()
             seconds = min(self.kept_s, _EARNINGS_KEPT_S) if sees_earnings else self.kept_s
-            kept = answers.keep(key, body, tags=self.made_of(**ids), seconds=seconds, round_=round_)
-        etag = f'"{kept.etag}"'
-        headers = {"ETag": etag, "Cache-Control": _PRIVATE_CONTROL if sees_earnings else _KEPT_CONTROL}
-        if self.shows_earnings:
-            headers["Vary"] = "Authorization"
-        if etag in request.headers.get("If-None-Match", ""):
-            return Response(status=304, headers=headers)
-        return Response(kept.body, 200, headers, content_type=JSON_TYPE)
+            headers = {"Content-Type": JSON_TYPE, "Cache-Control": _PRIVATE_CONTROL if sees_earnings else _KEPT_CONTROL}
+            if self.shows_earnings:
+                headers["Vary"] = "Authorization"
+            kept = answers.keep(
+                key, body, tags=self.made_of(**ids), seconds=seconds, round_=round_,
+                route=request.url_rule.rule if request.url_rule else "", headers=headers,
+            )  # fmt: skip
+        body_as_is, given = kept.plain
+        if kept.mark in request.headers.get("If-None-Match", ""):
+            return Response(status=304, headers=without_body(given))
+        return Response(body_as_is, 200, list(given))
 
     def _is_by_promoter(self, services: Services) -> bool:
-        return "Authorization" in request.headers and services.standing.is_promoter(self._admit(services, read_clock()))
+        header = request.headers.get("Authorization")
+        if not header:
+            return False
+        known = services.standing.recall(header)
+        return services.standing.is_promoter(header, self._admit(services, read_clock())) if known is None else known
 
     def _admit(self, services: Services, now: datetime) -> identity.Caller:
         """Return who calls; at an open route bad credentials are as good as none.

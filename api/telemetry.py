@@ -54,6 +54,17 @@ class Telemetry:
         known[0].inc()
         known[1].observe(seconds)
 
+    def note(
+        self, *, request_id: str, caller_id: str | None, method: str, route: str, status: int, code: str | None,
+        seconds: float,
+    ) -> None:  # fmt: skip
+        """Count and log one answered request."""
+        self.record(method, route, status, seconds)
+        log.info(
+            "http.request", request_id=request_id, caller_id=caller_id, method=method, route=route, status=status,
+            code=code, ms=round(seconds * 1000, 2),
+        )  # fmt: skip
+
     def render(self) -> bytes:
         """Return everything in Prometheus' text format."""
         return generate_latest(self.registry)
@@ -112,14 +123,18 @@ def _describe_attention(found: payments.Attention) -> "Iterator[Metric]":
                             found.open_differences)  # fmt: skip
 
 
+def name_request(given: str) -> str:
+    """Return the name of a request in the logs: the caller's own, if it is fit for one."""
+    return given if _REQUEST_ID.fullmatch(given) else f"req_{uuid.uuid4().hex}"
+
+
 def watch_requests(app: Flask, telemetry: Telemetry) -> None:
     """Name, time, count and log every request."""
 
     @app.before_request
     def start() -> None:
         g.started = time.perf_counter()
-        given = request.headers.get("X-Request-Id", "")
-        g.request_id = given if _REQUEST_ID.fullmatch(given) else f"req_{uuid.uuid4().hex}"
+        g.request_id = name_request(request.headers.get("X-Request-Id", ""))
 
     @app.after_request
     def finish(response: Response) -> Response:
@@ -130,17 +145,10 @@ def watch_requests(app: Flask, telemetry: Telemetry) -> None:
         headers["X-Request-Id"] = g.request_id
         if "Cache-Control" not in headers:
             headers["Cache-Control"] = "no-store"
-        telemetry.record(method, route, response.status_code, seconds)
-        log.info(
-            "http.request",
-            request_id=g.request_id,
-            caller_id=g.get("caller_id"),
-            method=method,
-            route=route,
-            status=response.status_code,
-            code=g.get("error_code"),
-            ms=round(seconds * 1000, 2),
-        )
+        telemetry.note(
+            request_id=g.request_id, caller_id=g.get("caller_id"), method=method, route=route,
+            status=response.status_code, code=g.get("error_code"), seconds=seconds,
+        )  # fmt: skip
         return response
 
 

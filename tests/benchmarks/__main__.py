@@ -11,7 +11,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from tests.benchmarks import placing, settling, teams
+from tests.benchmarks import browsing, placing, settling, teams
 from tests.benchmarks.measuring import Row, say
 from tests.neo4j_server import find_obstacle, start_neo4j
 from tests.stacks import start_stack
@@ -21,8 +21,9 @@ from tuike.db.migrate import migrate
 from tuike.embedded import DataDirectory, start_postgres
 from tuike.graph import migrate as migrate_graph
 
+SHOP = ("browsing", "hot-sku", "notify")
 RESULT = Path(__file__).resolve().parents[2] / "build" / "bench.json"
-ON_STACK = ("placing", "teams", "joining", "memory")
+ON_STACK = ("placing", "teams", "joining", "memory", *SHOP)
 GROUPS = ("settling", *ON_STACK, "neo4j")
 ON_REQUEST = ("detection", "detection-all", "sweep", "sweep-large")
 
@@ -79,7 +80,15 @@ def _measure_stack(directory: Path, wanted: tuple[str, ...]) -> list[Row]:
             for name, step in steps.items():
                 if name in wanted:
                     rows += step()
+            if set(wanted) & set(SHOP):
+                rows += _measure_shop(browsing.Street(stack, app, key), wanted)
     return rows
+
+
+def _measure_shop(street: browsing.Street, wanted: tuple[str, ...]) -> list[Row]:
+    street.fill()
+    steps = dict(zip(SHOP, (browsing.measure_browsing, browsing.measure_hot_sku, browsing.measure_notify), strict=True))
+    return [row for name, step in steps.items() if name in wanted for row in step(street)]
 
 
 def _measure_neo4j(scratch: Path) -> list[Row]:

@@ -63,7 +63,7 @@ def test_shoppers_staff_keys_and_strangers_see_no_earnings(town: Town, operator:
     answer = town.send("GET", path)
     assert answer.get_json()["earning"] is None
     assert answer.headers["Cache-Control"].startswith("public")
-    assert answer.headers["Vary"] == "Authorization"
+    assert answer.headers["Vary"].startswith("Authorization")
     bad = town.send("GET", path, headers={"Authorization": "Bearer nonsense"})
     assert bad.get_json()["earning"] is None
     mine = promoter.get(path)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import itertools
+import time
 from typing import Any
 
 import jsonschema_rs
@@ -149,6 +151,54 @@ def test_an_answer_that_the_caller_has_is_not_sent_again(operator: Caller) -> No
     operator.put(f"catalog/products/{made['id']}", to_edit(made, name="changed"))
     fresh = client.get(f"/api/v1/products/{made['id']}", headers={"If-None-Match": etag})
     assert (fresh.status_code, fresh.get_json()["name"]) == (200, "changed")
+
+
+def test_what_is_kept_is_handed_out_as_it_was_made_packed_or_not_and_named_in_the_log(operator: Caller) -> None:
+    made = make_product(operator, description="厚实的棉布。" * 200)
+    client, path = operator.flask.test_client(), f"/api/v1/products/{made['id']}"
+    first = client.get(path)
+    kept = client.get(path, headers={"X-Request-Id": "mine"})
+    own = {"X-Request-Id"}
+    assert {k: v for k, v in first.headers if k not in own} == {k: v for k, v in kept.headers if k not in own}
+    assert (kept.data, kept.headers["X-Request-Id"]) == (first.data, "mine")
+    packed = client.get(path, headers={"Accept-Encoding": "gzip, br"})
+    assert packed.headers["Content-Encoding"] == "gzip"
+    assert gzip.decompress(packed.data) == first.data
+    assert packed.headers["ETag"] != first.headers["ETag"], "two representations"
+    for etag in (packed.headers["ETag"], first.headers["ETag"]):
+        again = client.get(path, headers={"Accept-Encoding": "gzip", "If-None-Match": etag})
+        assert (again.status_code, again.data) == (304, b"")
+        assert "Content-Encoding" not in again.headers
+    assert client.head(path).data == b""
+    assert client.post(path).status_code == 405
+    counted = operator.get("/metrics").text
+    assert (
+        'tuike_http_requests_total{method="GET",route="/api/v1/products/<id:product_id>",status="304"} 2.0' in counted
+    )
+
+
+def test_one_makes_an_answer_anew_while_the_others_still_get_the_old_one(operator: Caller) -> None:
+    answers = AnswerCache(operator.app.db)
+    assert answers.find("a page") is None
+    answers.keep("a page", b"old", tags=(), seconds=0, round_=answers.round)
+    assert answers.find("a page") is None, "the first makes it anew"
+    waiting = answers.find("a page")
+    assert waiting is not None
+    assert waiting.plain[0] == b"old"
+    answers.keep("a page", b"new", tags=(), seconds=60, round_=answers.round)
+    fresh = answers.find("a page")
+    assert fresh is not None
+    assert fresh.plain[0] == b"new"
+
+
+def test_an_answer_that_nobody_makes_anew_is_gone_within_a_second(operator: Caller) -> None:
+    answers = AnswerCache(operator.app.db)
+    answers.find("a page")
+    answers.keep("a page", b"old", tags=(), seconds=0, round_=answers.round)
+    asked = [answers.find("a page") for _ in range(3)]
+    assert [one is None for one in asked] == [True, False, False]
+    time.sleep(1.05)
+    assert answers.find("a page") is None
 
 
 def test_another_process_sees_a_change_after_its_next_look(operator: Caller) -> None:
@@ -349,7 +399,7 @@ def test_answers_are_as_described(operator: Caller) -> None:
         for method in item
         if path.startswith("/api/v1/") and method != "parameters" and item[method]["tags"][0] in _TAGS
     }
-    assert described - checked == {"POST media", "POST catalog/import", "GET catalog/export"}
+    assert described - checked == {"POST media", "POST me/media", "POST catalog/import", "GET catalog/export"}
 
 
 def test_a_sheet_is_imported_whole_or_not_at_all(operator: Caller, error_of: Any) -> None:

@@ -87,6 +87,12 @@ def remove_lines(tx: Transaction, *, shopper_id: str, sku_ids: Sequence[str]) ->
     return _next(tx, shopper_id)
 
 
+def check_out_lines(tx: Transaction, *, shopper_id: str, sku_ids: Sequence[str]) -> None:
+    """Take what was ordered out of a cart that this transaction has locked."""
+    store.delete_lines(tx, shopper_id=shopper_id, sku_ids=sku_ids)
+    store.raise_version(tx, shopper_id=shopper_id)
+
+
 def list_addresses(tx: Transaction, *, shopper_id: str) -> list[SavedAddress]:
     """Return a shopper's address book, the default first."""
     return store.list_addresses(tx, shopper_id=shopper_id)

@@ -26,14 +26,21 @@ _PUT = text(
 
 def lock_cart(tx: Transaction, *, shopper_id: str) -> Cart:
     """Return a shopper's cart, made if there was none, which no other device changes until the transaction ends."""
-    tx.execute(text("INSERT INTO carts (shopper_id) VALUES (:id) ON CONFLICT DO NOTHING"), {"id": shopper_id})
-    tx.execute(text("SELECT 1 FROM carts WHERE shopper_id = :id FOR NO KEY UPDATE"), {"id": shopper_id})
-    return read_cart(tx, shopper_id=shopper_id)
+    lock = text("SELECT version FROM carts WHERE shopper_id = :id FOR NO KEY UPDATE")
+    version = tx.execute(lock, {"id": shopper_id}).scalar_one_or_none()
+    if version is None:
+        tx.execute(text("INSERT INTO carts (shopper_id) VALUES (:id) ON CONFLICT DO NOTHING"), {"id": shopper_id})
+        version = tx.execute(lock, {"id": shopper_id}).scalar_one()
+    return _read_lines(tx, shopper_id, version)
 
 
 def read_cart(tx: Transaction, *, shopper_id: str) -> Cart:
     """Return a shopper's cart, oldest line first."""
-    version = tx.execute(text("SELECT version FROM carts WHERE shopper_id = :id"), {"id": shopper_id})
+    found = tx.execute(text("SELECT version FROM carts WHERE shopper_id = :id"), {"id": shopper_id})
+    return _read_lines(tx, shopper_id, found.scalar_one_or_none() or 1)
+
+
+def _read_lines(tx: Transaction, shopper_id: str, version: int) -> Cart:
     rows = tx.execute(
         text("SELECT * FROM cart_lines WHERE shopper_id = :id ORDER BY added_at, sku_id"), {"id": shopper_id}
     )
@@ -41,7 +48,7 @@ def read_cart(tx: Transaction, *, shopper_id: str) -> Cart:
         CartLine(x.sku_id, x.quantity, x.is_chosen, x.price_seen_minor, x.touch_id, x.visitor_id, x.added_at)
         for x in rows
     )
-    return Cart(shopper_id, version.scalar_one_or_none() or 1, lines)
+    return Cart(shopper_id, version, lines)
 
 
 def put_line(tx: Transaction, line: CartLine, *, shopper_id: str) -> None:

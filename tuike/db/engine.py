@@ -16,9 +16,9 @@ Transaction = Connection
 
 
 class Database:
-    """PostgreSQL behind a pool; `transaction()` is the only way in.
+    """PostgreSQL behind a pool; `transaction()` is the way in.
 
-    `url` is any PostgreSQL URL (`postgresql://…`); the psycopg 3 driver is chosen here.
+    `url` is any PostgreSQL URL (`postgresql://…`); the psycopg 3 driver is chosen here. Single reads go by `reading()`.
     """
 
     def __init__(self, url: str, *, pool_size: int = 12, application_name: str = "tuike") -> None:
@@ -40,6 +40,8 @@ class Database:
             },
         )
 
+        self._readers = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
         """Run a block in one transaction: committed when it ends, rolled back when it raises.
@@ -49,6 +51,20 @@ class Database:
         try:
             with self.engine.begin() as tx:
                 yield tx
+        except (OperationalError, InterfaceError, PoolTimeout) as error:
+            if _means_down(error):
+                raise PostgresUnavailable from error
+            raise
+
+    @contextmanager
+    def reading(self) -> Iterator[Transaction]:
+        """Run a block of reads without a transaction around them: each is one round trip, and sees what is committed.
+
+        For reads that do not have to agree with one another. Raises PostgresUnavailable as `transaction` does.
+        """
+        try:
+            with self._readers.connect() as connection:
+                yield connection
         except (OperationalError, InterfaceError, PoolTimeout) as error:
             if _means_down(error):
                 raise PostgresUnavailable from error

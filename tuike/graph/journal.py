@@ -124,6 +124,11 @@ def is_behind(tx: Transaction) -> bool:
     return tx.execute(_IS_BEHIND).scalar_one()
 
 
+def has_waiting(tx: Transaction) -> bool:
+    """Tell whether any row of the sync lane is not applied."""
+    return tx.execute(text("SELECT EXISTS (SELECT 1 FROM journal WHERE lane = 0 AND status <> 'applied')")).scalar_one()
+
+
 def list_unapplied_count(tx: Transaction) -> dict[int, int]:
     """Return how many rows wait in each lane."""
     rows = tx.execute(text("SELECT lane, count(*) AS total FROM journal WHERE status <> 'applied' GROUP BY lane"))

@@ -32,6 +32,15 @@ class _Basket:
     is_cart: bool
 
 
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A quote with what it was made of: the goods, and where they go."""
+
+    quote: Quote
+    offers: Mapping[str, Offer]
+    address: SavedAddress | None
+
+
 def quote_cart(tx: Transaction, *, shopper_id: str, wanted: Wanted, now: datetime) -> Quote:
     """Return what a checkout costs now; nothing is reserved. Lines that cannot be had say why.
 
@@ -39,7 +48,7 @@ def quote_cart(tx: Transaction, *, shopper_id: str, wanted: Wanted, now: datetim
     NotDeliverable, ValidationFailed.
     """
     basket = _fill(cart.read_cart(tx, shopper_id=shopper_id), wanted)
-    return _quote(tx, shopper_id, wanted, basket, now=now)
+    return _look_up(tx, shopper_id, wanted, basket, now=now).quote
 
 
 def place_cart(
@@ -54,23 +63,23 @@ def place_cart(
     """
     there = cart.lock_cart(tx, shopper_id=shopper_id)
     basket = _fill(there, wanted)
-    quote = _quote(tx, shopper_id, wanted, basket, now=now)
-    if quote.address_id is None:
+    found = _look_up(tx, shopper_id, wanted, basket, now=now)
+    quote = found.quote
+    if found.address is None:
         raise ValidationFailed(fields={"address_id": ["Say where it goes."]})
     if quote.fingerprint != fingerprint or not quote.can_be_placed:
         raise QuoteChanged(quote)
-    address = cart.get_address(tx, address_id=quote.address_id, shopper_id=shopper_id)
-    is_newcomer = not fulfilment.has_bought(tx, shopper_id=shopper_id)
+    is_newcomer = quote.coupon_id is not None and not fulfilment.has_bought(tx, shopper_id=shopper_id)
     no = fulfilment.next_number(tx, now=now)
-    order = _record(tx, graph, quote, basket, shopper_id, no, now=now)
-    placed = fulfilment.add_order(tx, _draft(order, no, quote, address, wanted), now=now)
+    order = _record(tx, graph, found, basket, shopper_id, no, now=now)
+    placed = fulfilment.add_order(tx, _draft(order, no, quote, found.address, wanted), now=now)
     if quote.coupon_id is not None:
         offers.hold_coupon(
             tx, coupon_id=quote.coupon_id, shopper_id=shopper_id, order_id=order.id, merchant_id=quote.merchant_id,
             currency=quote.currency, is_newcomer=is_newcomer, now=now,
         )  # fmt: skip
     if basket.is_cart:
-        cart.remove_lines(tx, shopper_id=shopper_id, sku_ids=list(basket.pieces))
+        cart.check_out_lines(tx, shopper_id=shopper_id, sku_ids=list(basket.pieces))
     try:
         with tx.begin_nested():
             catalog.reserve_stock(
@@ -80,7 +89,7 @@ def place_cart(
             )  # fmt: skip
     except (catalog.OutOfStock, catalog.NotOnSale, catalog.SkuNotFound) as refused:
         free = Wanted(tuple(basket.pieces.items()), wanted.address_id, wanted.pickup_point_id)
-        raise QuoteChanged(_quote(tx, shopper_id, free, basket, now=now)) from refused
+        raise QuoteChanged(_look_up(tx, shopper_id, free, basket, now=now).quote) from refused
     return placed
 
 
@@ -105,7 +114,7 @@ def _fill(there: cart.Cart, wanted: Wanted) -> _Basket:
     )
 
 
-def _quote(tx: Transaction, shopper_id: str, wanted: Wanted, basket: _Basket, *, now: datetime) -> Quote:
+def _look_up(tx: Transaction, shopper_id: str, wanted: Wanted, basket: _Basket, *, now: datetime) -> _Found:
     found = catalog.list_offers(tx, sku_ids=list(basket.pieces))
     problems = {sku: _find_problem(found.get(sku), pieces) for sku, pieces in basket.pieces.items()}
     sound = [sku for sku, problem in problems.items() if problem is None]
@@ -132,10 +141,11 @@ def _quote(tx: Transaction, shopper_id: str, wanted: Wanted, basket: _Basket, *,
         address_id, None if address is None else address.region_code, point_id, wanted.coupon_id, sums.goods_minor,
         sums.discount_minor, sums.freight_minor,
     ]  # fmt: skip
-    return Quote(
+    quote = Quote(
         merchant_id, currency, quoted, address_id, point_id, wanted.coupon_id, sums.goods_minor, sums.discount_minor,
         sums.freight_minor, sums.payable_minor, hashlib.sha256(json.dumps(what).encode()).hexdigest()[:32], now,
     )  # fmt: skip
+    return _Found(quote, found, address)
 
 
 def _find_problem(offer: Offer | None, pieces: int) -> str | None:
@@ -218,9 +228,9 @@ def _to_quoted(
 
 
 def _record(
-    tx: Transaction, graph: Graph, quote: Quote, basket: _Basket, shopper_id: str, no: str, *, now: datetime
+    tx: Transaction, graph: Graph, found: _Found, basket: _Basket, shopper_id: str, no: str, *, now: datetime
 ) -> Order:
-    found = catalog.list_offers(tx, sku_ids=list(basket.pieces))
+    quote, goods = found.quote, found.offers
     return place_order(
         tx,
         graph,
@@ -233,7 +243,7 @@ def _record(
         visitor_id=basket.visitor_id,
         shipping_minor=quote.freight_minor,
         lines=[
-            LineInput(x.sku_id, x.quantity, x.amount_minor, found[x.sku_id].category, found[x.sku_id].rates_bps)
+            LineInput(x.sku_id, x.quantity, x.amount_minor, goods[x.sku_id].category, goods[x.sku_id].rates_bps)
             for x in quote.lines
         ],
         now=now,
