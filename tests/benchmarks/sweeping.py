@@ -1,6 +1,7 @@
 """How long a sweep takes after loading, and exact counting of short cycles, beside networkx on the same graphs.
 
-Each measurement runs in a process of its own on one core, so that memory is the sweep's alone.
+Each measurement runs in a process of its own on one core, so that memory is the sweep's alone. Seconds are those of the
+processor, for ours and for the yardstick: neither waits for anything but memory.
 """
 
 import json
@@ -23,7 +24,7 @@ from tests.benchmarks.measuring import Row, at_least, at_most, say
 SECONDS_MAX, TIMES_MAX, GIGABYTES_MAX, CYCLES_TIMES = 1.0, 12.0, 6.0, 500.0
 CYCLE_LENGTH = 4
 CYCLE_EDGES, CYCLE_VERTICES = 1_000_000, 250_000
-CYCLE_PATIENCE_SECONDS = 180.0
+CYCLE_PATIENCE_SECONDS = 240.0
 BUYERS = {"1 M": 80_000, "10 M": 800_000}
 ROUNDS = 3
 
@@ -83,14 +84,14 @@ def _sweep_one(directory: Path, size: str) -> dict[str, Any]:
     edges = _list_edges(world)
     graph = None
     for _ in range(ROUNDS if size == "1 M" else 1):
-        begun = time.perf_counter()
+        begun = time.process_time()
         sweep_world(world, settings=Settings())
-        ours.append(time.perf_counter() - begun)
+        ours.append(time.process_time() - begun)
         if size == "1 M":
             graph = graph or nx.DiGraph(edges.tolist())
-            begun = time.perf_counter()
+            begun = time.process_time()
             assert sum(1 for _ in nx.weakly_connected_components(graph))
-            theirs.append(time.perf_counter() - begun)
+            theirs.append(time.process_time() - begun)
     return {
         "edges": int(edges.shape[0]), "seconds": statistics.median(ours),
         "yardstick": statistics.median(theirs) if theirs else None,
@@ -164,9 +165,9 @@ def _measure_cycles() -> list[Row]:
     edges = make_payments(CYCLE_EDGES, CYCLE_VERTICES, 8)
     ours = []
     for _ in range(ROUNDS):
-        begun = time.perf_counter()
+        begun = time.process_time()
         found = count_cycles(edges, CYCLE_VERTICES)
-        ours.append(time.perf_counter() - begun)
+        ours.append(time.process_time() - begun)
     say(f"cycles: {sum(found):,} in {len(edges):,} edges; networkx gets {CYCLE_PATIENCE_SECONDS:.0f} s")
     taken, is_done = _time_networkx(edges)
     seconds = statistics.median(ours)
@@ -178,11 +179,11 @@ def _measure_cycles() -> list[Row]:
 def _time_networkx(edges: np.ndarray) -> tuple[float, bool]:
     """Return how long networkx looks for the same cycles, and whether it came to an end within our patience."""
     graph = nx.DiGraph(edges.tolist())
-    begun = time.perf_counter()
+    begun = time.process_time()
     for number, _ in enumerate(nx.simple_cycles(graph, length_bound=CYCLE_LENGTH)):
-        if number % 64 == 0 and time.perf_counter() - begun > CYCLE_PATIENCE_SECONDS:
-            return time.perf_counter() - begun, False
-    return time.perf_counter() - begun, True
+        if number % 64 == 0 and time.process_time() - begun > CYCLE_PATIENCE_SECONDS:
+            return time.process_time() - begun, False
+    return time.process_time() - begun, True
 
 
 if __name__ == "__main__":

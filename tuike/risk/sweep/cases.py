@@ -13,6 +13,13 @@ from tuike.risk.sweep.trade import Column
 from tuike.risk.sweep.weighing import Weighed
 from tuike.risk.sweep.world import World
 
+_ODDS_MIN = -0.5
+_WRONG_MAX = 0.15
+"""Which part of the cases may be expected to be wrong, by their own odds."""
+_OVERLAP = 0.3
+_AS_SURE = 0.6
+"""Hubs that share accounts are one case if the odds of the vaguer are at least this part of the surer's."""
+
 
 @dataclass(slots=True)
 class Found:
@@ -27,16 +34,24 @@ class Found:
 
 
 def find_convicted(
-    dealings: Dealings, fit: Fit, seats: Seats, weighed: Weighed, hub_of: Column, promoter_of: Column, spared: Column
+    dealings: Dealings,
+    fit: Fit,
+    seats: Seats,
+    weighed: Weighed,
+    hub_of: Column,
+    promoter_of: Column,
+    spared: Column,
+    accused: Column,
 ) -> list[Found]:
-    """Return the hubs that are more likely rings than not, each with the accounts it accuses.
+    """Return the hubs whose odds come near to even or lie above, each with the accounts it accuses.
 
-    `spared` are promoters whose buyers may be victims; what their touches tell is judged elsewhere.
+    `spared` are promoters whose buyers may be victims: only what is no matter of touches counts there.
+    `accused` are those of them whose buyers are victims.
     """
     order = np.argsort(hub_of, kind="stable")
     starts = np.searchsorted(hub_of[order], np.arange(weighed.odds.size + 1))
     found: list[Found] = []
-    for hub in np.flatnonzero(weighed.odds >= 0.0).tolist():
+    for hub in np.flatnonzero(weighed.odds >= _ODDS_MIN).tolist():
         places = order[starts[hub] : starts[hub + 1]]
         promoters = promoter_of[places]
         first, last = dealings.starts[hub], dealings.starts[hub + 1]
@@ -44,7 +59,9 @@ def find_convicted(
         if promoters.size > 1:
             tied = seats.is_hasty[places] & (seats.haste[hub] >= 4)
             promoters = promoters[tied | _deals_with(dealings, promoters, dealings.buyer[inside])]
-        if not promoters.size or np.isin(promoters, spared).all():
+        if not promoters.size or np.isin(promoters, accused).any():
+            continue
+        if np.isin(promoters, spared).all() and weighed.weigh_without_touches(hub) < 0.0:
             continue
         found.append(
             Found(
@@ -90,16 +107,7 @@ def convict_suspects(suspects: list[Suspects]) -> list[Found]:
 
 def build_cases(world: World, found: list[Found], settings: Settings) -> list[Case]:
     """Join hubs that share accounts, and put each account in one case."""
-    groups: list[list[Found]] = []
-    for one in sorted(found, key=lambda item: (-item.odds, -item.buyers.size)):
-        accounts = _list_accounts(world, one)
-        for group in groups:
-            known = set().union(*(_list_accounts(world, other) for other in group))
-            if len(accounts & known) >= 0.3 * min(len(accounts), len(known)):
-                group.append(one)
-                break
-        else:
-            groups.append([one])
+    groups = _keep_expected(_join_overlapping(world, found))
     cases, taken = [], set()
     for group in groups:
         scores: dict[int, float] = {}
@@ -127,6 +135,40 @@ def build_cases(world: World, found: list[Found], settings: Settings) -> list[Ca
         score = max(member.score for member in members)
         cases.append(Case(_name_pattern(nats, group), members, score, {k: v for k, v in nats.items() if v > 0}))
     return cases
+
+
+def _join_overlapping(world: World, found: list[Found]) -> list[list[Found]]:
+    """Join what overlaps and is about as sure; the surest comes first, and vaguer repetitions are left out."""
+    groups: list[tuple[list[Found], set[int]]] = []
+    for one in sorted(found, key=lambda item: (-item.odds, -item.buyers.size)):
+        accounts = _list_accounts(world, one)
+        near = [group for group in groups if len(accounts & group[1]) >= _OVERLAP * min(len(accounts), len(group[1]))]
+        is_sure = all(one.odds >= _AS_SURE * group[0][0].odds for group in near)
+        if near and is_sure:
+            members = [member for group in near for member in group[0]]
+            known = accounts.union(*(group[1] for group in near))
+            groups = [group for group in groups if not any(group is other for other in near)]
+            groups.append((sorted([*members, one], key=lambda item: -item.odds), known))
+        elif not near or len(accounts & set().union(*(group[1] for group in near))) <= 0.5 * len(accounts):
+            groups.append(([one], accounts))
+    return [members for members, _ in groups]
+
+
+def _keep_expected(groups: list[list[Found]]) -> list[list[Found]]:
+    """Keep the surest cases, as many as leave the expected part of wrong ones small.
+
+    So a doubtful case stands beside many sure ones, and falls where it is all that was found: among thousands of honest
+    promoters some will look a little like a ring.
+    """
+    groups = sorted(groups, key=lambda group: -group[0].odds)
+    wrong = np.array([1.0 / (1.0 + np.exp(min(group[0].odds, 30.0))) for group in groups])
+    part = np.cumsum(wrong) / np.arange(1, wrong.size + 1)
+    kept = np.flatnonzero(part <= _WRONG_MAX)
+    if not kept.size:
+        return []
+    # Equals stand or fall together.
+    last = groups[int(kept[-1])][0].odds
+    return [group for group in groups if group[0].odds >= last]
 
 
 def _list_accounts(world: World, one: Found) -> set[int]:

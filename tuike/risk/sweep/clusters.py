@@ -6,9 +6,9 @@ import numpy as np
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
-from tuike.risk.model import MISSING, Settings
+from tuike.risk.model import MISSING, IdentifierKind, Settings
 from tuike.risk.sweep import kernels
-from tuike.risk.sweep.trade import DAY, Column, Links, Purchases, to_starts
+from tuike.risk.sweep.trade import DAY, STRONG, Column, Links, Purchases, distinct, to_starts
 from tuike.risk.sweep.world import World
 
 Hubs = tuple[Column, Column, int]
@@ -33,6 +33,8 @@ def add_clusters(world: World, purchases: Purchases, links: Links, circles: Colu
         _pair_by_customers(world, purchases),
         _pair_by_linked_customers(world, purchases, links),
         _pair_by_haste(world),
+        _pair_by_heavy_customers(world, purchases),
+        _pair_by_places(world, purchases),
         _pair_by_any(world, purchases, links),
     ):
         for cluster in _components(left, right, world.promoters):
@@ -42,7 +44,7 @@ def add_clusters(world: World, purchases: Purchases, links: Links, circles: Colu
                 hubs.append(np.full(cluster.size, count, np.int64))
                 promoters.append(cluster.astype(np.int64))
                 count += 1
-    for circle in np.unique(circles[circles >= 0]).tolist():
+    for circle in distinct(circles[circles >= 0]).tolist():
         cluster = np.flatnonzero(circles == circle)
         key = cluster.astype(np.int32).tobytes()
         if cluster.size > 1 and key not in seen:
@@ -59,7 +61,7 @@ def _components(left: Column, right: Column, size: int) -> list[Column]:
         return []
     graph = coo_matrix((np.ones(left.size, np.int8), (left, right)), shape=(size, size))
     labels = connected_components(graph, directed=False)[1]
-    touched = np.unique(np.concatenate((left, right)))
+    touched = distinct(np.concatenate((left, right)))
     order = touched[np.argsort(labels[touched], kind="stable")].astype(np.int32)
     return np.split(order, np.flatnonzero(np.diff(labels[order])) + 1)
 
@@ -80,7 +82,7 @@ def _pair_by_identity(world: World, links: Links) -> tuple[Column, Column]:
 
 def _list_customers(world: World, purchases: Purchases) -> tuple[Column, Column]:
     use = (purchases.promoter >= 0) & (purchases.buyer >= 0)
-    pairs = np.unique(purchases.buyer[use].astype(np.int64) * world.promoters + purchases.promoter[use])
+    pairs = distinct(purchases.buyer[use].astype(np.int64) * world.promoters + purchases.promoter[use])
     return pairs // world.promoters, pairs % world.promoters
 
 
@@ -132,6 +134,69 @@ def _pair_by_linked_customers(world: World, purchases: Purchases, links: Links) 
     return left[close], right[close]
 
 
+def _pair_by_heavy_customers(world: World, purchases: Purchases) -> tuple[Column, Column]:
+    """Pair promoters with few customers who hand their best ones on to the next now and then, round in a circle."""
+    nothing = np.empty(0, np.int64)
+    use = (purchases.promoter >= 0) & (purchases.buyer >= 0)
+    if not use.any():
+        return nothing, nothing
+    key = purchases.buyer[use].astype(np.int64) * world.promoters + purchases.promoter[use]
+    pairs, times = np.unique(key, return_counts=True)
+    promoter = pairs % world.promoters
+    trade = np.bincount(promoter, times, world.promoters)
+    customers = np.bincount(promoter, minlength=world.promoters)
+    some = (times >= 0.1 * trade[promoter]) & (customers[promoter] <= 8)
+    buyer, times, promoter = pairs[some] // world.promoters, times[some], promoter[some]
+    starts = to_starts(buyer, world.buyers)
+    chosen = np.flatnonzero((np.diff(starts) > 1) & (np.diff(starts) <= 12))
+    left, right = _list_pairs(starts, np.arange(buyer.size), chosen)
+    # From where a customer is at home to where that customer also goes.
+    ends = [(left, right), (right, left)]
+    heavy = [(times[a] >= 3) & (times[a] >= 0.4 * trade[promoter[a]]) for a, _ in ends]
+    at_home = np.concatenate([promoter[a][ok] for (a, _), ok in zip(ends, heavy, strict=True)])
+    other = np.concatenate([promoter[b][ok] for (_, b), ok in zip(ends, heavy, strict=True)])
+    graph = coo_matrix((np.ones(at_home.size, np.int8), (at_home, other)), shape=(world.promoters, world.promoters))
+    label = connected_components(graph, directed=True, connection="strong")[1]
+    inside = (label[at_home] == label[other]) & (np.bincount(label)[label[at_home]] >= 3)
+    return at_home[inside], other[inside]
+
+
+def _list_pairs(starts: Column, members: Column, chosen: Column) -> tuple[Column, Column]:
+    width = np.diff(starts)[chosen]
+    room = int((width * (width - 1) // 2).sum())
+    left, right, source = (np.empty(room, np.int64) for _ in range(3))
+    kernels.expand_pairs(starts, members, chosen, left, right, source)
+    return left, right
+
+
+def _pair_by_places(world: World, purchases: Purchases) -> tuple[Column, Column]:
+    """Pair promoters who have most users of a strong identifier for customers, however many those are."""
+    shown = world.identifiers
+    nothing = np.empty(0, np.int64)
+    buyer, promoter = _list_customers(world, purchases)
+    if not shown.token.size or not buyer.size:
+        return nothing, nothing
+    strong = np.isin(shown.kind, [number for number, kind in enumerate(IdentifierKind) if kind in STRONG])
+    strong &= shown.account >= world.promoters
+    uses = distinct(shown.token[strong].astype(np.int64) * world.buyers + shown.account[strong] - world.promoters)
+    token, user = uses // world.buyers, uses % world.buyers
+    users = np.bincount(token)
+    wide = (users[token] > 4) & (users[token] <= 400)
+    token, user = token[wide], user[wide]
+    starts = to_starts(buyer, world.buyers)
+    width = starts[user + 1] - starts[user]
+    row = np.repeat(np.arange(user.size), width)
+    offset = np.arange(row.size) - np.repeat(np.cumsum(width) - width, width)
+    seen, times = np.unique(token[row] * world.promoters + promoter[starts[user[row]] + offset], return_counts=True)
+    at, whose = seen // world.promoters, seen % world.promoters
+    many = (times >= 3) & (times >= 0.2 * users[at])
+    at, whose, times = at[many], whose[many], times[many]
+    fits = np.bincount(at, times, users.size) >= 0.7 * users
+    at, whose = at[fits[at]], whose[fits[at]]
+    starts = to_starts(at, users.size)
+    return _list_pairs(starts, whose, np.flatnonzero((np.diff(starts) > 1) & (np.diff(starts) <= 6)))
+
+
 def _pair_by_haste(world: World) -> tuple[Column, Column]:
     """Pair inviter and invitee who joined remarkably soon one after the other."""
     invited = np.flatnonzero(world.inviters >= 0)
@@ -147,6 +212,7 @@ def _pair_by_haste(world: World) -> tuple[Column, Column]:
 def _pair_by_any(world: World, purchases: Purchases, links: Links) -> tuple[Column, Column]:
     parts = [_pair_by_identity(world, links), _pair_by_customers(world, purchases)]
     parts += [_pair_by_linked_customers(world, purchases, links), _pair_by_haste(world)]
+    parts += [_pair_by_heavy_customers(world, purchases), _pair_by_places(world, purchases)]
     return np.concatenate([left for left, _ in parts]), np.concatenate([right for _, right in parts])
 
 
@@ -261,7 +327,7 @@ def _mark_seats(world: World, pairs: tuple[Column, Column], hub_of: Column, prom
     pair = np.repeat(np.arange(left.size), width)
     offset = np.arange(pair.size) - np.repeat(np.cumsum(width) - width, width)
     seat = by_promoter[first[left[pair]] + offset]
-    keys = np.unique(hub_of * world.promoters + promoter_of)
+    keys = distinct(hub_of * world.promoters + promoter_of)
     marked[seat[np.isin(hub_of[seat] * world.promoters + right[pair], keys)]] = True
     return marked
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from tuike.risk.model import MISSING, Family, IdentifierKind, Settings
 from tuike.risk.sweep import kernels
-from tuike.risk.sweep.trade import DAY, HOUR, STRONG, Column, Links, Purchases, to_starts
+from tuike.risk.sweep.trade import DAY, HOUR, STRONG, Column, Links, Purchases, distinct, to_starts
 from tuike.risk.sweep.world import World
 
 BINS = 8
@@ -203,7 +203,7 @@ def _mark_together(
         np.maximum.at(most, dealing[entry[by_time]], near)
         traits[:, trait] = _bin_counts(most)
     # Who has two or more goods in common with how many others of the hub.
-    pairs = np.unique(key * count + dealing[entry])
+    pairs = distinct(key * count + dealing[entry])
     token, member = pairs // count, pairs % count
     _, starts, users = np.unique(token, return_index=True, return_counts=True)
     chosen = _choose_tokens(users, 64, 4 * order.size)
@@ -234,7 +234,7 @@ def _choose_tokens(users: Column, most: int, budget: int) -> Column:
 def _count_elsewhere(world: World, purchases: Purchases, d_hub: Column, d_buyer: Column, hubs: int) -> Column:
     """Count, for each dealing, the buyers of the hub who meet its buyer at another, not too popular, promoter too."""
     use = (purchases.promoter >= 0) & (purchases.buyer >= 0)
-    pairs = np.unique(purchases.promoter[use].astype(np.int64) * world.buyers + purchases.buyer[use])
+    pairs = distinct(purchases.promoter[use].astype(np.int64) * world.buyers + purchases.buyer[use])
     token, member = pairs // world.buyers, pairs % world.buyers
     users = np.bincount(token, minlength=world.promoters)
     chosen = _choose_tokens(users, 128, 6 * pairs.size)
@@ -342,12 +342,12 @@ def _bin_goods(world: World, purchases: Purchases, order: Column, hub: Column, d
     if not use.any():
         return bins
     width_sku = len(lines.sku_ids) + 1
-    pairs = np.unique(dealing[entry[use]] * width_sku + sku[use])
+    pairs = distinct(dealing[entry[use]] * width_sku + sku[use])
     who, what = pairs // width_sku, pairs % width_sku
     hub_of = np.zeros(count, np.int64)
     hub_of[dealing] = hub
     _, inverse, times = np.unique(hub_of[who] * width_sku + what, return_inverse=True, return_counts=True)
-    buyers = np.unique(lines.buyer[lines.sku >= 0].astype(np.int64) * width_sku + lines.sku[lines.sku >= 0])
+    buyers = distinct(lines.buyer[lines.sku >= 0].astype(np.int64) * width_sku + lines.sku[lines.sku >= 0])
     popular = np.bincount(buyers % width_sku, minlength=width_sku) / max(1, world.buyers)
     taken = np.bincount(who, minlength=count)
     size = np.bincount(hub_of, minlength=int(hub_of.max()) + 1)
@@ -362,7 +362,7 @@ def _bin_goods(world: World, purchases: Purchases, order: Column, hub: Column, d
     )
     most = np.zeros(count)
     np.maximum.at(most, who, nats)
-    bins[np.unique(who)] = np.digitize(most[np.unique(who)], (1.0, 2.5, 5.0, 10.0, 20.0, 40.0))
+    bins[distinct(who)] = np.digitize(most[distinct(who)], (1.0, 2.5, 5.0, 10.0, 20.0, 40.0))
     return bins
 
 
@@ -378,7 +378,7 @@ def _bin_places(
     if not shown.token.size or not d_hub.size:
         return found[0], found[1]
     persons = world.persons
-    uses = np.unique(shown.token.astype(np.int64) * persons + world.person[shown.account])
+    uses = distinct(shown.token.astype(np.int64) * persons + world.person[shown.account])
     token, person = uses // persons, uses % persons
     users = np.bincount(token)
     kind_of = np.zeros(users.size, np.int8)
@@ -493,8 +493,8 @@ def _measure_unseen(
     use = (touches.buyer >= 0) & (touches.promoter >= 0)
     if not use.any() or not buyer.size:
         return np.zeros(hubs)
-    looked = np.unique(touches.promoter[use].astype(np.int64) * world.buyers + touches.buyer[use])
-    bought = np.unique(promoter.astype(np.int64) * world.buyers + buyer)
+    looked = distinct(touches.promoter[use].astype(np.int64) * world.buyers + touches.buyer[use])
+    bought = distinct(promoter.astype(np.int64) * world.buyers + buyer)
     is_buyer = np.isin(looked, bought)
     inside = np.bincount(looked[is_buyer] // world.buyers, minlength=world.promoters)
     outside = np.bincount(looked[~is_buyer] // world.buyers, minlength=world.promoters)

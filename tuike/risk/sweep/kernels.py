@@ -122,116 +122,136 @@ def count_gaps(group_starts, at, windows, out):
 def find_cycles(starts, targets, on_edge, length_max):
     """Count simple directed cycles of 2 to `length_max` (at most 4) vertices, exactly, and the cycles on each edge.
 
-    `targets` are sorted within each vertex. Each cycle is counted at its vertex of highest degree: paths of two edges
-    that lead away from it and back to it are joined in the middle, so nothing longer is ever walked.
+    Each cycle is counted at its vertex of highest degree: paths of two edges that lead away from it and back to it are
+    joined in the middle, so nothing longer is ever walked. Vertices that were dealt with are left behind.
     Returns the counts by length.
     """
     found = np.zeros(5, np.int64)
-    vertices = starts.size - 1
-    back_starts = np.zeros(vertices + 1, np.int64)
-    for e in range(targets.size):
-        back_starts[targets[e] + 1] += 1
-    degree = np.empty(vertices, np.int64)
+    vertices, edges = starts.size - 1, targets.size
+    degree = np.zeros(vertices, np.int64)
     for v in range(vertices):
-        degree[v] = -(starts[v + 1] - starts[v]) - back_starts[v + 1]
+        degree[v] -= starts[v + 1] - starts[v]
+    for e in range(edges):
+        degree[targets[e]] -= 1
     order = np.argsort(degree, kind="mergesort")
-    rank = np.empty(vertices, np.int64)
+    rank = np.empty(vertices, np.int32)
     for i in range(vertices):
         rank[order[i]] = i
-    for v in range(vertices):
-        back_starts[v + 1] += back_starts[v]
-    fill = back_starts[:-1].copy()
-    sources, back_edge = np.empty(targets.size, np.int64), np.empty(targets.size, np.int64)
+    source = np.empty(edges, np.int32)
+    target = np.empty(edges, np.int32)
     for v in range(vertices):
         for e in range(starts[v], starts[v + 1]):
-            at = fill[targets[e]]
-            sources[at], back_edge[at] = v, e
-            fill[targets[e]] += 1
-    to_a = np.full(vertices, -1, np.int64)
+            source[e], target[e] = rank[v], rank[targets[e]]
+    by_source, by_target = sort_by(source, vertices, None), sort_by(target, vertices, None)
+    out_edge, in_edge = sort_by(source, vertices, by_target), sort_by(target, vertices, by_source)
+    out_end, in_end = np.zeros(vertices + 1, np.int64), np.zeros(vertices + 1, np.int64)
+    for e in range(edges):
+        out_end[source[e] + 1] += 1
+        in_end[target[e] + 1] += 1
+    for v in range(vertices):
+        out_end[v + 1] += out_end[v]
+        in_end[v + 1] += in_end[v]
+    out_to, in_from = target[out_edge], source[in_edge]
+    out_head, in_head = out_end[:-1].copy(), in_end[:-1].copy()
+    to_a = np.full(vertices, -1, np.int32)
     from_a = np.zeros(vertices, np.bool_)
-    ways_back, ways_out = np.zeros(vertices, np.int64), np.zeros(vertices, np.int64)
-    for i in range(vertices):
-        a = order[i]
-        is_reached = False
-        for p in range(back_starts[a], back_starts[a + 1]):
-            d = sources[p]
-            if rank[d] > i:
-                to_a[d] = back_edge[p]
-                is_reached = True
-        if not is_reached:
-            continue
-        for e in range(starts[a], starts[a + 1]):
-            from_a[targets[e]] = True
-        if length_max > 3:
-            for p in range(back_starts[a], back_starts[a + 1]):
-                d = sources[p]
-                if rank[d] > i:
-                    for q in range(back_starts[d], back_starts[d + 1]):
-                        ways_back[sources[q]] += 1
-        for e in range(starts[a], starts[a + 1]):
-            b = targets[e]
-            if rank[b] <= i:
-                continue
-            if to_a[b] >= 0:
-                found[2] += 1
-                on_edge[e] += 1
-                on_edge[to_a[b]] += 1
-            if length_max < 3:
-                continue
-            for f in range(starts[b], starts[b + 1]):
-                c = targets[f]
-                if rank[c] <= i:
-                    continue
-                if to_a[c] >= 0:
-                    found[3] += 1
-                    on_edge[e] += 1
-                    on_edge[f] += 1
-                    on_edge[to_a[c]] += 1
+    ways_back, ways_out = np.zeros(vertices, np.int32), np.zeros(vertices, np.int32)
+    for a in range(vertices):
+        # From here on only vertices behind a are left in the lists, for those before it were taken off.
+        if out_head[a] < out_end[a + 1] and in_head[a] < in_end[a + 1]:
+            for p in range(in_head[a], in_end[a + 1]):
+                d = in_from[p]
+                to_a[d] = in_edge[p]
                 if length_max > 3:
-                    ways_out[c] += 1
-                    ways = ways_back[c]
-                    if ways > 0 and to_a[b] >= 0 and find_edge(starts, targets, c, b) >= 0:
-                        ways -= 1
-                    found[4] += ways
-                    on_edge[e] += ways
-                    on_edge[f] += ways
-        if length_max > 3:
-            for p in range(back_starts[a], back_starts[a + 1]):
-                d = sources[p]
-                if rank[d] <= i:
+                    for q in range(in_head[d], in_end[d + 1]):
+                        ways_back[in_from[q]] += 1
+            fours = 0
+            for e in range(out_head[a], out_end[a + 1]):
+                b = out_to[e]
+                from_a[b] = True
+                if to_a[b] >= 0:
+                    found[2] += 1
+                    on_edge[out_edge[e]] += 1
+                    on_edge[to_a[b]] += 1
+                if length_max < 3:
                     continue
-                for q in range(back_starts[d], back_starts[d + 1]):
-                    c = sources[q]
-                    ways_back[c] = 0
-                    if rank[c] <= i:
+                here = 0
+                for f in range(out_head[b], out_end[b + 1]):
+                    c = out_to[f]
+                    if c == a:
                         continue
-                    ways = ways_out[c]
-                    if ways > 0 and from_a[d] and find_edge(starts, targets, d, c) >= 0:
-                        ways -= 1
-                    on_edge[back_edge[q]] += ways
-                    on_edge[back_edge[p]] += ways
-        for e in range(starts[a], starts[a + 1]):
-            b = targets[e]
-            from_a[b] = False
-            if length_max > 3 and rank[b] > i:
-                for f in range(starts[b], starts[b + 1]):
-                    ways_out[targets[f]] = 0
-        for p in range(back_starts[a], back_starts[a + 1]):
-            to_a[sources[p]] = -1
+                    if to_a[c] >= 0:
+                        found[3] += 1
+                        here += 1
+                        on_edge[out_edge[f]] += 1
+                        on_edge[to_a[c]] += 1
+                    if length_max > 3:
+                        ways_out[c] += 1
+                        ways = ways_back[c]
+                        if ways > 0:
+                            if to_a[b] >= 0 and has_item(out_to, out_head[c], out_end[c + 1], b):
+                                ways -= 1
+                            fours += ways
+                            here += ways
+                            on_edge[out_edge[f]] += ways
+                on_edge[out_edge[e]] += here
+            found[4] += fours
+            if length_max > 3:
+                for p in range(in_head[a], in_end[a + 1]):
+                    d = in_from[p]
+                    here = 0
+                    for q in range(in_head[d], in_end[d + 1]):
+                        c = in_from[q]
+                        ways_back[c] = 0
+                        ways = ways_out[c]
+                        if fours > 0 and ways > 0 and c != a:
+                            if from_a[d] and has_item(out_to, out_head[d], out_end[d + 1], c):
+                                ways -= 1
+                            here += ways
+                            on_edge[in_edge[q]] += ways
+                    on_edge[in_edge[p]] += here
+            for e in range(out_head[a], out_end[a + 1]):
+                b = out_to[e]
+                from_a[b] = False
+                if length_max > 3:
+                    for f in range(out_head[b], out_end[b + 1]):
+                        ways_out[out_to[f]] = 0
+            for p in range(in_head[a], in_end[a + 1]):
+                to_a[in_from[p]] = -1
+        for e in range(out_head[a], out_end[a + 1]):
+            in_head[out_to[e]] += 1
+        for p in range(in_head[a], in_end[a + 1]):
+            out_head[in_from[p]] += 1
     return found
 
 
 @compiled
-def find_edge(starts, targets, a, b):
-    """Return the position of the edge from a to b, or -1."""
-    low, high = starts[a], starts[a + 1]
+def sort_by(keys, count, order):
+    """Return the positions sorted by key, equal ones in the given order."""
+    place = np.zeros(count + 1, np.int64)
+    for i in range(keys.size):
+        place[keys[i] + 1] += 1
+    for k in range(count):
+        place[k + 1] += place[k]
+    found = np.empty(keys.size, np.int32)
+    for i in range(keys.size):
+        j = i if order is None else order[i]
+        found[place[keys[j]]] = j
+        place[keys[j]] += 1
+    return found
+
+
+@compiled
+def has_item(items, low, high, item):
+    """Say whether a sorted stretch of `items` holds one."""
+    end = high
     while low < high:
         middle = (low + high) // 2
-        if targets[middle] < b:
+        if items[middle] < item:
             low = middle + 1
         else:
             high = middle
-    return low if low < starts[a + 1] and targets[low] == b else -1
+    return low < end and items[low] == item
 
 
 @compiled

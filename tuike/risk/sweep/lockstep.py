@@ -16,7 +16,7 @@ from scipy.sparse.csgraph import connected_components
 
 from tuike.risk.model import MISSING, Settings
 from tuike.risk.sweep import kernels
-from tuike.risk.sweep.trade import DAY, HOUR, SECOND, Column, Purchases, to_starts
+from tuike.risk.sweep.trade import DAY, HOUR, SECOND, Column, Purchases, distinct, to_starts
 from tuike.risk.sweep.world import World
 
 WINDOWS = np.array(
@@ -70,6 +70,16 @@ def gather(items: Column, starts: Column, which: Column) -> Column:
     width = starts[which + 1] - starts[which]
     offset = np.arange(int(width.sum())) - np.repeat(np.cumsum(width) - width, width)
     return items[np.repeat(starts[which], width) + offset]
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """How many pairs of events lie within each window at each target and altogether, and how many pairs there are."""
+
+    near: Column
+    pairs: Column
+    near_all: Column
+    pairs_all: float
 
 
 @dataclass(slots=True)
@@ -132,9 +142,10 @@ def _find_in_time(world: World, events: Events, settings: Settings) -> list[Bloc
     kernels.count_gaps(events.starts, events.at, WINDOWS, near)
     size = np.diff(events.starts)
     pairs = size * (size - 1) / 2
-    everywhere = near.sum(axis=0) / max(1.0, pairs.sum())
+    surroundings = Surroundings(near, pairs, near.sum(axis=0), float(pairs.sum()))
+    everywhere = surroundings.near_all / max(1.0, surroundings.pairs_all)
     budget = min(settings.pairs_per_event_max // 2 * events.at.size, _PAIRS_FREE + 2 * events.at.size)
-    fits = np.flatnonzero((near.sum(axis=0) <= budget) & (everywhere <= np.exp(-_NATS_MIN)))
+    fits = np.flatnonzero((surroundings.near_all <= budget) & (everywhere <= np.exp(-_NATS_MIN)))
     widest = int(fits[-1]) if fits.size else 0
     nothing = np.empty(0, np.int64)
     count = kernels.list_near(events.starts, events.at, events.buyer, WINDOWS[widest], _ROOM, nothing, nothing, nothing)
@@ -145,13 +156,13 @@ def _find_in_time(world: World, events: Events, settings: Settings) -> list[Bloc
     local = (near[target, scale] / np.maximum(pairs[target], 1)) ** 2
     nats = -np.log(np.maximum(np.maximum(everywhere[scale], local), np.exp(-12.0)))
     use = nats >= _NATS_OF_PAIR
-    active = np.unique(events.buyer).size
+    active = distinct(events.buyer).size
     left, right = left[use], right[use]
     nats = nats[use] * np.maximum(events.part[left], events.part[right])
     graph = _add_up(events.buyer[left], events.buyer[right], nats, world.buyers)
 
     def judge(members: Column) -> tuple[Column, float, Column]:
-        return _judge_time(world, events, near, pairs, everywhere, members)
+        return _judge_time(world, events, surroundings, everywhere, members)
 
     return [
         Block(members, promoters, nats, 0.0)
@@ -222,7 +233,7 @@ def _peel_apart(
 
 
 def _judge_time(
-    world: World, events: Events, near: Column, pairs: Column, everywhere: Column, members: Column
+    world: World, events: Events, around: Surroundings, everywhere: Column, members: Column
 ) -> tuple[Column, float, Column]:
     """Return who of the members is in step, the nats for each of them, and the promoters they served."""
     best: tuple[float, Column, Column, Column] = (0.0, members[:0], members[:0], members[:0])
@@ -235,9 +246,9 @@ def _judge_time(
             own = events.list_of(group)
             if own.size < 6:
                 break
-            in_step, net, distinct = _measure_steps(events, own, scale, near, pairs, world.buyers, group.size)
+            in_step, net, targets = _measure_steps(events, own, scale, around, world.buyers, group.size)
             stepping = own[in_step]
-            meetings = np.unique(events.buyer[stepping] * (events.starts.size) + events.target[stepping])
+            meetings = distinct(events.buyer[stepping] * (events.starts.size) + events.target[stepping])
             who, times = np.unique(meetings // events.starts.size, return_counts=True)
             kept = who[times >= 2]
             if kept.size == group.size or kept.size < 3:
@@ -245,7 +256,7 @@ def _judge_time(
             group = kept
         else:
             kept = group
-        if own.size < 6 or kept.size < 3 or distinct < 3:
+        if own.size < 6 or kept.size < 3 or targets < 3:
             continue
         value = net / group.size
         if value > best[0]:
@@ -256,7 +267,7 @@ def _judge_time(
         grown = _grow(events, own, stepping, int(scale_of_best), group)
         if grown.size > group.size:
             own = events.list_of(grown)
-            in_step, net, _ = _measure_steps(events, own, scale_of_best, near, pairs, world.buyers, grown.size)
+            in_step, net, _ = _measure_steps(events, own, scale_of_best, around, world.buyers, grown.size)
             if net >= value * group.size:
                 value, group, stepping = net / grown.size, grown, own[in_step]
     if value <= 0 or _is_of_one(events, stepping):
@@ -276,18 +287,17 @@ def _grow(events: Events, own: Column, stepping: Column, scale: int, group: Colu
     around = np.empty(size, np.int64)
     counts[:] = 0
     kernels.list_around(events.starts, events.target, events.at, stepping, window, is_own, counts, around)
-    meetings = np.unique(events.buyer[around] * events.starts.size + events.target[around])
+    meetings = distinct(events.buyer[around] * events.starts.size + events.target[around])
     who, times = np.unique(meetings // events.starts.size, return_counts=True)
-    mine = np.unique(events.buyer[stepping] * events.starts.size + events.target[stepping])
+    mine = distinct(events.buyer[stepping] * events.starts.size + events.target[stepping])
     usual = np.median(np.unique(mine // events.starts.size, return_counts=True)[1])
     return np.union1d(group, who[times >= max(3.0, 0.4 * usual)])
 
 
 def _measure_steps(
-    events: Events, own: Column, scale: int, near: Column, pairs: Column, buyers: int, size: int
+    events: Events, own: Column, scale: int, surroundings: Surroundings, buyers: int, size: int
 ) -> tuple[Column, float, int]:
     """Return which of the members' events have another member's nearby, and the net nats of that for all."""
-    near_all, pairs_all = near.sum(axis=0), pairs.sum()
     at, target, buyer = events.at[own], events.target[own], events.buyer[own]
     window = WINDOWS[scale]
     close = (target[1:] == target[:-1]) & (at[1:] - at[:-1] <= window) & (buyer[1:] != buyer[:-1])
@@ -307,9 +317,10 @@ def _measure_steps(
     # What everybody else does: pairs without any member.
     others = np.diff(events.starts)[targets] - count
     other_pairs = others * (others - 1) / 2
-    other_near = near[targets, scale] + theirs[:, 0] - np.add.reduceat(around, first)
-    elsewhere = (near_all[scale] - near[targets, scale].sum() + other_near.sum() + 1.0) / (
-        pairs_all - pairs[targets].sum() + other_pairs.sum() + 1.0
+    near, pairs = surroundings.near[:, scale], surroundings.pairs
+    other_near = near[targets] + theirs[:, 0] - np.add.reduceat(around, first)
+    elsewhere = (surroundings.near_all[scale] - near[targets].sum() + other_near.sum() + 1.0) / (
+        surroundings.pairs_all - pairs[targets].sum() + other_pairs.sum() + 1.0
     )
     chance = (other_near + 3.0 * elsewhere) / (other_pairs + 3.0)
     expected = count * (1.0 - (1.0 - np.minimum(chance, 0.999)) ** np.maximum(count - 1, 0)) + 1e-6
@@ -318,11 +329,11 @@ def _measure_steps(
     # One meeting of k buyers is k - 1 coincidences.
     gain *= np.maximum(found - 1, 0) / np.maximum(found, 1)
     gain *= np.add.reduceat(in_step * events.part[own], first) / np.maximum(found, 1)
-    distinct = int((gain > 0).sum())
-    if not distinct:
+    gaining = int((gain > 0).sum())
+    if not gaining:
         return in_step, 0.0, 0
     net = gain.sum() - gain.max() - size * (1.0 + np.log(buyers / size)) - np.log(WINDOWS.size)
-    return in_step, float(net), distinct
+    return in_step, float(net), gaining
 
 
 def _is_of_one(events: Events, stepping: Column) -> bool:
@@ -339,11 +350,11 @@ def _find_served(world: World, events: Events, stepping: Column) -> Column:
 
 
 def _find_in_structure(world: World, events: Events, settings: Settings) -> list[Block]:
-    meetings = np.unique(events.target * world.buyers + events.buyer)
+    meetings = distinct(events.target * world.buyers + events.buyer)
     target, buyer = meetings // world.buyers, meetings % world.buyers
     starts = to_starts(target, events.starts.size - 1)
     users = np.diff(starts)
-    active = max(2, np.unique(buyer).size)
+    active = max(2, distinct(buyer).size)
     budget = min(settings.pairs_per_event_max * target.size, _PAIRS_FREE + 2 * target.size)
     sizes = np.arange(257)
     rare = np.flatnonzero((users > 2) & (users <= 256))

@@ -49,7 +49,7 @@ class Sweep:
         """Return how many persons use each identifier."""
         if self._users is None:
             shown, persons = self.world.identifiers, max(self.world.persons, 1)
-            uses = np.unique(shown.token.astype(np.int64) * persons + self.world.person[shown.account])
+            uses = trade.distinct(shown.token.astype(np.int64) * persons + self.world.person[shown.account])
             self._users = np.bincount(uses // persons)
         return self._users
 
@@ -91,6 +91,7 @@ def sweep_world(world: World, *, settings: Settings | None = None, progress: Pro
         )
     with stage("touches"):
         suspects, forced = touching.find_forced(world, purchases, links)
+        accused = np.array([promoter for one in suspects for promoter in one.promoters.tolist()], np.int64)
         suspects += touching.find_relays(world, purchases)
     with stage("lockstep"):
         blocks = lockstep.find_blocks(world, purchases, settings)
@@ -98,7 +99,7 @@ def sweep_world(world: World, *, settings: Settings | None = None, progress: Pro
         usual_orders = float(dealings.orders[is_single[dealings.hub]].mean()) if dealings.hub.size else 1.0
         weighed = weighing.weigh_hubs(dealings, fit, seats, company, career, hub_of, usual_orders)
         sweep.weighed = dealings, fit, weighed, hub_of, promoter_of
-        found = cases.find_convicted(dealings, fit, seats, weighed, hub_of, promoter_of, forced)
+        found = cases.find_convicted(dealings, fit, seats, weighed, hub_of, promoter_of, forced, accused)
         found += cases.convict_blocks(blocks)
         found += cases.convict_suspects(suspects)
         sweep.cases = cases.build_cases(world, found, settings)

@@ -10,7 +10,7 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
 from tuike.risk.model import MISSING
-from tuike.risk.sweep.trade import SECOND, Column, Links, Purchases
+from tuike.risk.sweep.trade import SECOND, Column, Links, Purchases, distinct
 from tuike.risk.sweep.world import World
 
 _LAGS = np.array([2, 5, 10, 20, 30, 60, 120], np.int64) * SECOND
@@ -67,7 +67,7 @@ def find_forced(world: World, purchases: Purchases, links: Links) -> tuple[list[
 
 def _never_return(purchases: Purchases, rows: Column, promoter: int) -> bool:
     buyers = purchases.buyer[rows[purchases.promoter[rows] == promoter]]
-    return bool(buyers.size - np.unique(buyers).size <= _RETURNING_MAX * buyers.size)
+    return bool(buyers.size - distinct(buyers).size <= _RETURNING_MAX * buyers.size)
 
 
 def _group_forced(
@@ -102,12 +102,12 @@ def _group_forced(
     pairs = coo_matrix((np.ones(count, np.int8), (label, fitting)), shape=(count, count))
     label = connected_components(pairs, directed=False)[1][label]
     found = []
-    for group in np.unique(label).tolist():
+    for group in distinct(label).tolist():
         members = promoters[label == group]
         if members.size > 1:
             theirs = rows[np.isin(purchases.promoter[rows], members)]
             found.append(
-                Suspects(members, np.unique(purchases.buyer[theirs]), float(nats[members].mean()), has_victims=True)
+                Suspects(members, distinct(purchases.buyer[theirs]), float(nats[members].mean()), has_victims=True)
             )
     return found
 
@@ -153,7 +153,7 @@ def find_relays(world: World, purchases: Purchases) -> list[Suspects]:
     spread = max(float(pause.std()), 1e-6)
     bought = np.bincount(purchases.promoter[purchases.promoter >= 0].astype(np.int64), minlength=world.promoters)
     found = []
-    for group in np.unique(label[left]).tolist():
+    for group in distinct(label[left]).tolist():
         edges = label[left] == group
         members = np.flatnonzero(label == group)
         if members.size < 4:

@@ -44,6 +44,16 @@ class Links:
     is_strong: Column
 
 
+def distinct(values: Column) -> Column:
+    """Return the distinct values, sorted; several times faster on whole numbers than `np.unique` with its hashes."""
+    if not values.size:
+        return values
+    found = np.sort(values)
+    new = np.ones(found.size, bool)
+    new[1:] = found[1:] != found[:-1]
+    return found[new]
+
+
 def to_starts(sorted_codes: Column, count: int) -> Column:
     """Return where each code's entries begin, and the end of all."""
     return np.searchsorted(sorted_codes, np.arange(count + 1)).astype(np.int64)
@@ -104,7 +114,7 @@ def find_links(world: World, settings: Settings) -> Links:
         return Links(nothing, nothing, nothing, nothing, nothing.astype(bool))
     person = world.person[shown.account]
     tokens = int(shown.token.max()) + 1
-    uses = np.unique(shown.token.astype(np.int64) * world.persons + person)
+    uses = distinct(shown.token.astype(np.int64) * world.persons + person)
     token, member = uses // world.persons, uses % world.persons
     users = np.bincount(token, minlength=tokens)
     kind_of = np.zeros(tokens, np.int8)

@@ -36,12 +36,17 @@ KINDS: dict[str, tuple[Family, dict[str, float]]] = {
     "newness": (Family.LIFE, {}),
     "unseen": (Family.TOUCH, {}),
     "burst": (Family.TIME, {}),
+    "linked members": (Family.IDENTITY, {}),
+    "placed members": (Family.IDENTITY, {}),
 }
+_SHOWN = {"linked members": ("strong links", "wide links"), "placed members": ("weak links", "own places")}
+"""Kinds that count how many members show any of some traits, beyond what is usual."""
 _NAMES = tuple(KINDS)
 _IN_ALL = tuple(name for name in _NAMES if name not in {"newness", "burst"})
 """Kinds that also weigh by how many show them."""
 _BESIDE = 1.5
-"""What all families of evidence but the heaviest have to add to the odds."""
+"""What all families of evidence but the heaviest should add to the odds."""
+_FOR_MISSING = 4.0
 _HEADS_MAX = 20
 """What many have in common by a little is chance or custom: more heads than these do not add to the evidence."""
 _AGREEMENT = ("agreement in all", "agreement", "agreement of three in all", "agreement of three")
@@ -59,6 +64,11 @@ class Weighed:
     kinds: Column
     features: Column
     odds: Column
+
+    def weigh_without_touches(self, hub: int) -> float:
+        """Return the odds of a hub as they would be if nothing were known of touches."""
+        names = [number for number, name in enumerate(FEATURES) if name.removesuffix(" in all") in {"lag", "unseen"}]
+        return float(self.odds[hub] - sum(self.features[hub, number] * WEIGHTS[FEATURES[number]] for number in names))
 
     def list_families(self, hub: int) -> Column:
         """Return the nats for each account by family."""
@@ -93,6 +103,11 @@ def weigh_hubs(
     kinds[:, _NAMES.index("burst")] = career.burst
     heads = np.minimum(accounts, _HEADS_MAX)
     in_all = np.log1p(kinds[:, [_NAMES.index(name) for name in _IN_ALL]] * heads[:, None] / 2)
+    for name, shown in _SHOWN.items():
+        shows = np.asarray((dealings.traits[:, [place[trait] for trait in shown]] > 0).any(axis=1))
+        kinds[:, _NAMES.index(name)] = _count_beyond_usual(dealings, ring, shows, members) / accounts
+        whole = kinds[:, _NAMES.index(name)] * accounts
+        in_all[:, _IN_ALL.index(name)] = np.log1p(whole / 2)
     by_weight = np.sort(kinds, axis=1)[:, ::-1]
     agreement = by_weight[:, 1:].sum(axis=1)
     of_three = by_weight[:, 2:].sum(axis=1)
@@ -108,9 +123,21 @@ def weigh_hubs(
     )  # fmt: skip
     odds = features @ np.array([WEIGHTS[name] for name in FEATURES]) + BIAS
     odds[(fit.members + promoters < 4)] = -np.inf
-    # Evidence of one kind never convicts alone: what stays without the heaviest family has to tell as well.
-    odds = np.where(_weigh_without_best(features) >= _BESIDE, odds, np.minimum(odds, -0.1))
+    # Evidence of one kind convicts alone only where it is overwhelming: what is missing beside it is taken off.
+    odds -= _FOR_MISSING * np.maximum(_BESIDE - _weigh_without_best(features), 0.0)
     return Weighed(kinds, features, odds)
+
+
+def _count_beyond_usual(dealings: Dealings, ring: Column, shows: Column, members: Column) -> Column:
+    """Return the nats of how many more of each hub's members show something than members of hubs of like size do."""
+    size = np.diff(dealings.starts)
+    kind = np.clip(np.log2(np.maximum(size, 1)).astype(np.int64), 0, 10)
+    of = kind[dealings.hub]
+    usual = (np.bincount(of, shows, 11) + 20 * shows.mean()) / (np.bincount(of, minlength=11) + 20) if of.size else 0.0
+    found = np.bincount(dealings.hub, ring & shows, size.size)
+    expected = np.maximum(members * np.broadcast_to(usual, (11,))[kind], 0.05)
+    nats: Column = np.where(found > expected, found * np.log(np.maximum(found, 1) / expected) - (found - expected), 0.0)
+    return nats
 
 
 def _weigh_without_best(features: Column) -> Column:
