@@ -481,7 +481,8 @@ def test_every_change_can_be_sent_twice(caller: Caller, operator: Caller) -> Non
     twice(caller, "POST", "withdrawals", {"promoter_id": earner["id"], "amount_minor": 100, "method": "bank"})
     twice(operator, "PUT", f"promoters/{low['id']}/status", {"status": "suspended"})
     integration = {"promoters", "links", "orders", "commissions", "wallets"}
-    assert seen >= {f"{method} {path}" for method, path in _list_routes(of=integration) if method != "GET"}
+    routes = _list_routes(of=integration)
+    assert seen >= {f"{method} {path}" for method, path in routes if method != "GET" and not path.startswith("/me/")}
 
 
 # Lists
