@@ -195,3 +195,8 @@ def _name_pattern(nats: dict[Family, float], group: list[Found]) -> str:
     if len(promoters) == 1 and len(buyers) <= 8:
         return "own_people"
     return "star" if len(promoters) == 1 else "shared_customers"
+
+
+def get_bars() -> dict[str, object]:
+    """Return the bars of cases, for the report."""
+    return {"odds_min": _ODDS_MIN, "wrong_max": _WRONG_MAX, "overlap": _OVERLAP, "as_sure": _AS_SURE}

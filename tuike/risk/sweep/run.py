@@ -152,6 +152,7 @@ def sweep_files(
         "settings": asdict(sweep.settings),
         "lockstep": lockstep.get_bars(),
         "traits": hubs.get_settings_of_traits(sweep.settings),
+        "odds": weighing.get_weights() | cases.get_bars(),
         "warnings": world.warnings,
     }
     write_results(target, tables, report)

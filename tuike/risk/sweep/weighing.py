@@ -155,3 +155,8 @@ def _weigh_without_best(features: Column) -> Column:
     together = np.stack(parts, axis=1)
     without: Column = together.sum(axis=1) - together.max(axis=1)
     return without
+
+
+def get_weights() -> dict[str, object]:
+    """Return the weights of the odds, for the report."""
+    return {"weights": WEIGHTS, "bias": BIAS, "beside": _BESIDE, "for_missing": _FOR_MISSING, "heads_max": _HEADS_MAX}
