@@ -15,6 +15,7 @@ from tuike.db import Transaction
 from tuike.demo.data import Basket, Shop, load_shop
 from tuike.demo.figures import count_figures
 from tuike.demo.live import make_purchase
+from tuike.demo.risk import tell_rings
 from tuike.demo.screen import Screen
 from tuike.demo.shop import count_sold, group_goods, load_catalogue, load_goods
 from tuike.demo.stack import has_data, is_simulated, run_servers, serve
@@ -100,6 +101,7 @@ def _play(screen: Screen, script: Script, directory: Path, prepare: Callable[[Co
             with screen.step("凭证封入哈希链 sealing the vouchers"):
                 seal(app.db)
             _tell(screen, story)
+            tell_rings(screen, story)
         finally:
             app.close()
 
