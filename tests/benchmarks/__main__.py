@@ -11,7 +11,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from tests.benchmarks import browsing, placing, settling, teams
+from tests.benchmarks import browsing, checking, placing, settling, teams
 from tests.benchmarks.measuring import Row, say
 from tests.neo4j_server import find_obstacle, start_neo4j
 from tests.stacks import start_stack
@@ -23,7 +23,7 @@ from tuike.graph import migrate as migrate_graph
 
 SHOP = ("browsing", "hot-sku", "notify")
 RESULT = Path(__file__).resolve().parents[2] / "build" / "bench.json"
-ON_STACK = ("placing", "teams", "joining", "memory", *SHOP)
+ON_STACK = ("placing", "teams", "joining", "memory", "checking", *SHOP)
 GROUPS = ("settling", *ON_STACK, "neo4j")
 ON_REQUEST = ("detection", "detection-all", "sweep", "sweep-large")
 
@@ -76,6 +76,7 @@ def _measure_stack(directory: Path, wanted: tuple[str, ...]) -> list[Row]:
                 "joining": lambda: teams.measure_joining(stack, key),
                 "memory": lambda: placing.measure_memory(stack, key),
                 "teams": lambda: teams.measure(app, "embedded"),
+                "checking": lambda: checking.measure(app),
             }
             for name, step in steps.items():
                 if name in wanted:

@@ -28,6 +28,8 @@ class Purchase:
     placed_at: datetime
     sku: str
     amount_minor: int
+    paid_at: datetime
+    received_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +130,7 @@ def _plant_ring(app: App, name: str, skus: Sequence[str], *, start: datetime) ->
         Purchase(
             promoter_id, buyer_id, f"{name}-phone-{n % 3}",
             opened := start + timedelta(days=day, hours=turn, seconds=20 * n), opened + timedelta(seconds=5),
-            goods[day * 3 + turn], _GOODS_MINOR,
+            goods[day * 3 + turn], _GOODS_MINOR, opened + timedelta(seconds=20),
         )
         for day in range(2) for turn, promoter_id in enumerate(promoter_ids) for n, buyer_id in enumerate(buyer_ids)
     ]  # fmt: skip
@@ -150,7 +152,8 @@ def _plant_dormitory(
             purchases.append(Purchase(
                 random.choice(promoter_ids), student, "hall-computer",
                 placed_at - timedelta(minutes=random.randint(3, 2_000)), placed_at, random.choice(skus),
-                random.randint(300, 9_000),
+                random.randint(300, 9_000), placed_at + timedelta(seconds=random.randint(20, 2_400)),
+                placed_at + timedelta(minutes=random.randint(2_000, 14_000)),
             ))  # fmt: skip
     return Group(tuple(promoter_ids), students, _buy(app, purchases, owners=()))
 
@@ -185,9 +188,11 @@ def _buy(app: App, purchases: Sequence[Purchase], *, owners: Sequence[tuple[str,
                 now=now,
             )  # fmt: skip
             orders.record_payment(
-                tx, order_id=order.id, payment_id=f"pay-{order.id}", paid_at=one.placed_at,
+                tx, order_id=order.id, payment_id=f"pay-{order.id}", paid_at=one.paid_at,
                 amount_minor=one.amount_minor, now=now,
             )  # fmt: skip
+            if one.received_at is not None:
+                orders.record_receipt(tx, order_id=order.id, received_at=one.received_at, now=now)
             made.append(order.id)
     reactions.settle_outstanding(app.db, app.graph)
     while team.apply_lazy(app.db, app.graph):

@@ -98,13 +98,17 @@ def gather_facts(
     by_id = {rule.id: rule for rule in known}
     windows = {name: by_id[rule_id].parameters[parameter] for name, (rule_id, parameter) in _WINDOW_OF.items()}
     found = store.list_facts(tx, order_ids=order_ids, windows=windows)
+    return list(zip(found, look_in_graph(graph, found=found, cycles=by_id["purchase_cycle"]), strict=True))
+
+
+def look_in_graph(graph: Graph, *, found: Sequence[Facts], cycles: RiskRule) -> list[GraphFacts]:
+    """Return what the graph knows of orders; mostly one round trip for all of them. Raises GraphUnavailable."""
     shared = _find_shared(graph, found)
     promoters = [one for one in found if one.buyer_promoter_id and one.buyer_promoter_id != one.promoter_id]
-    circles = _find_circles(graph, promoters, by_id["purchase_cycle"]) if promoters else {}
+    circles = _find_circles(graph, promoters, cycles) if promoters else {}
     teams = _find_teams(graph, promoters) if promoters else set()
     return [
-        (one, GraphFacts(shared.get(one.order_id, {}), one.order_id in teams, circles.get(one.order_id, ())))
-        for one in found
+        GraphFacts(shared.get(one.order_id, {}), one.order_id in teams, circles.get(one.order_id, ())) for one in found
     ]
 
 
