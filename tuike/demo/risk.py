@@ -49,7 +49,8 @@ def tell_rings(screen: Screen, story: Story) -> None:
         rings = [
             _plant_ring(app, name, skus, start=end - timedelta(days=ago)) for name, ago in (("rA", 12), ("rB", 40))
         ]
-        dormitory = _plant_dormitory(app, story.promoter_ids[:4], skus, first=baskets[0].placed_at, last=end)
+        friends = story.promoter_ids[:: max(1, len(story.promoter_ids) // 16)]
+        dormitory = _plant_dormitory(app, friends, skus, first=baskets[0].placed_at, last=end)
     try:
         with screen.step("扫描团伙 sweeping for rings"):
             risk.sweep_living(app.db, app.graph)
@@ -155,7 +156,8 @@ def _plant_dormitory(
                 random.randint(300, 9_000), placed_at + timedelta(seconds=random.randint(20, 2_400)),
                 placed_at + timedelta(minutes=random.randint(2_000, 14_000)),
             ))  # fmt: skip
-    return Group(tuple(promoter_ids), students, _buy(app, purchases, owners=()))
+    through = sorted({one.promoter_id for one in purchases})
+    return Group(tuple(through), students, _buy(app, purchases, owners=()))
 
 
 def _buy(app: App, purchases: Sequence[Purchase], *, owners: Sequence[tuple[str, str, str]]) -> tuple[str, ...]:
