@@ -9,11 +9,12 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 from werkzeug.test import TestResponse
 
 from tests.e2e.conftest import PLACED_AT, Caller
 from tests.e2e.persons import Person, Someone, Town
-from tuike import commission, team, wallet
+from tuike import commission, risk, team, wallet
 from tuike.graph import journal
 from tuike.shared.clock import read_clock
 
@@ -185,6 +186,11 @@ def test_an_erasure_forgets_the_person_and_keeps_the_vouchers(town: Town, error_
     town.keys.make_touch(code, buyer_id=user_id, at=PLACED_AT, device_id="device-of-mei")
     with town.app.db.transaction() as tx:
         digests = [one["digest"] for one in journal.list_usage(tx, accounts=[user_id], seqs=[*range(1_000)])]
+        edge = risk.Evidence("buyer", user_id, "used", "device", digests[0], 1.0)
+        member = risk.CaseMember("buyer", user_id, "buyer", 1.0, accused=True)
+        found = risk.FoundCase("lockstep", 1.0, 1, 100, "", (member,), (edge,))
+        tx.execute(text("INSERT INTO risk_sweeps (id, state, started_at) VALUES ('swp_x', 'done', now())"))
+        risk.merge_found(tx, found=[found], sweep_id="swp_x", now=read_clock())
     assert digests
     order = town.keys.make_paid_order(buyer_id=user_id)
     assert error_of(shopper.post("me/erasure", {"confirm": "erase"})) == (409, "erasure_blocked", ["orders"])

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from tuike import attribution, cart, fulfilment, identity, offers, orders, payments, team, wallet
+from tuike import attribution, cart, fulfilment, identity, offers, orders, payments, risk, team, wallet
 from tuike.db import Transaction
 from tuike.identity import AgreementKind, ShopperStatus, Vault
 from tuike.orders import Order
@@ -129,6 +129,7 @@ def erase_person(tx: Transaction, *, user_id: str, now: datetime) -> ErasureResu
         raise ErasureBlocked(obstacles)
     identity.erase_identity(tx, shopper_id=user_id, now=now)
     attribution.forget_identifiers(tx, account_id=user_id, now=now)
+    risk.forget_identifiers(tx, buyer_id=user_id, promoter_id=promoter_id)
     cart.forget_shopper(tx, shopper_id=user_id)
     fulfilment.forget_shopper(tx, shopper_id=user_id, promoter_id=promoter_id)
     payments.forget_shopper(tx, shopper_id=user_id, promoter_id=promoter_id)

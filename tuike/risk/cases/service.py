@@ -376,3 +376,11 @@ def _tell(
     store.add_event(
         tx, case_id=case_id, actor_id=actor.id, actor_name=actor.name, action=action, note=note, detail=detail, now=now
     )
+
+
+def forget_identifiers(tx: Transaction, *, buyer_id: str, promoter_id: str | None) -> None:
+    """Forget the digests of a person's devices, addresses and accounts in checks and evidence; decisions stay."""
+    holds.forget_identifiers(tx, buyer_id=buyer_id)
+    store.forget_identifiers(tx, account_kind="buyer", account_id=buyer_id)
+    if promoter_id is not None:
+        store.forget_identifiers(tx, account_kind="promoter", account_id=promoter_id)

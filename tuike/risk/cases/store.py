@@ -19,6 +19,7 @@ from tuike.risk.cases.model import (
     Evidence,
     RiskCase,
 )
+from tuike.risk.model import IdentifierKind
 
 _COLUMNS = (
     "id, source, state, pattern, score, orders_count, commission_base_minor, summary, assignee_id, assignee_name, "
@@ -341,3 +342,18 @@ def _case(row: Row[Any]) -> RiskCase:
     values["source"] = CaseSource(values["source"])
     values["state"] = CaseState(values["state"])
     return RiskCase(**values)
+
+
+_FORGET = text(
+    """
+    DELETE FROM risk_case_evidence e USING risk_case_members m
+    WHERE m.account_kind = :kind AND m.account_id = :account_id AND e.case_id = m.case_id
+      AND e.from_kind = m.account_kind AND e.from_id = m.account_id AND e.to_kind = ANY (:kinds)
+    """
+).bindparams(bindparam("kinds", type_=ARRAY(Text)))
+
+
+def forget_identifiers(tx: Transaction, *, account_kind: str, account_id: str) -> None:
+    """Delete the evidence that names a member's identifiers."""
+    kinds = [kind.value for kind in IdentifierKind]
+    tx.execute(_FORGET, {"kind": account_kind, "account_id": account_id, "kinds": kinds})

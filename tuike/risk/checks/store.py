@@ -25,6 +25,7 @@ from tuike.risk.checks.model import (
     Outcome,
     RiskRule,
 )
+from tuike.risk.model import IdentifierKind
 from tuike.shared.clock import from_micros
 
 _RULE_COLUMNS = "id, version, parameters, action, mode, author_id, author_name, created_at"
@@ -196,6 +197,24 @@ def close_check(
             "findings": [asdict(finding) for finding in findings],
         },
     )
+
+
+_FORGET = text(
+    """
+    UPDATE risk_checks c SET device_key = NULL, ip_key = NULL, findings = (
+        SELECT jsonb_agg(finding || jsonb_build_object('edges', (
+            SELECT coalesce(jsonb_agg(edge), '[]') FROM jsonb_array_elements(finding -> 'edges') edge
+            WHERE NOT edge ->> 'to_kind' = ANY (:kinds)
+        ))) FROM jsonb_array_elements(c.findings) finding
+    )
+    WHERE c.order_id IN (SELECT id FROM orders WHERE buyer_id = :buyer_id)
+    """
+).bindparams(bindparam("kinds", type_=ARRAY(Text)))
+
+
+def forget_identifiers(tx: Transaction, *, buyer_id: str) -> None:
+    """Forget by which devices and network addresses a buyer's orders were checked; what was found stays."""
+    tx.execute(_FORGET, {"buyer_id": buyer_id, "kinds": [kind.value for kind in IdentifierKind]})
 
 
 def list_identifiers(graph: Graph, *, person_ids: Sequence[str]) -> dict[str, set[str]]:
