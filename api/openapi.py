@@ -8,6 +8,7 @@ import flask_smorest  # type: ignore[import-untyped]
 from flask import Flask
 
 from api import fields as f
+from api.examples import add_examples
 from api.routing import ErrorAnswer, IdConverter, Routes
 
 VERSION = "1"
@@ -25,6 +26,13 @@ _CREDENTIALS = {
     "shopperToken": "A shopper's access token, of a login.",
     "staffToken": "A staff member's access token, of a staff login; what it opens depends on the permissions.",
 }
+
+
+_METRICS = """\
+# HELP tuike_http_requests_total Requests answered.
+# TYPE tuike_http_requests_total counter
+tuike_http_requests_total{method="GET",route="/api/v1/home",status="200"} 4711.0
+"""
 
 
 class _Api(flask_smorest.Api):
@@ -55,6 +63,7 @@ def describe(app: Flask, capabilities: Iterable[Routes]) -> str:
         api.register_blueprint(routes)
     api.spec.tag({"name": "system", "description": "Health, metrics and this description. No key needed."})
     document = api.spec.to_dict()
+    add_examples(document)
     document["paths"] |= _describe_public_paths()
     return json.dumps(document, ensure_ascii=False, indent=1)
 
@@ -75,20 +84,28 @@ def _describe_public_paths() -> dict[str, Any]:
             },
         },
     }
+    up: dict[str, Any] = {"status": "ok", "parts": {"postgres": "up", "graph": "up", "queue": "up"}}
+    down = {"status": "down", "parts": {**up["parts"], "postgres": "down"}}
     health_call = {
         "summary": "Say which parts work.",
         "tags": ["system"],
         "security": [],
         "responses": {
-            "200": {"description": "Requests will succeed.", "content": {"application/json": {"schema": health}}},
-            "503": {"description": "A part is down.", "content": {"application/json": {"schema": health}}},
+            "200": {
+                "description": "Requests will succeed.",
+                "content": {"application/json": {"schema": health, "example": up}},
+            },
+            "503": {
+                "description": "A part is down.",
+                "content": {"application/json": {"schema": health, "example": down}},
+            },
         },
     }
     metrics_call = {
         "summary": "Answer Prometheus.",
         "tags": ["system"],
         "security": [],
-        "responses": {"200": {"description": "Text format.", "content": {"text/plain": {}}}},
+        "responses": {"200": {"description": "Text format.", "content": {"text/plain": {"example": _METRICS}}}},
     }
     description_call = {
         "summary": "This description.",

@@ -4649,6 +4649,28 @@ export interface components {
              */
             readonly confirm: "erase";
         };
+        /**
+         * @example {
+         *       "error": {
+         *         "code": "validation_failed",
+         *         "fields": {
+         *           "lines.0.amount_minor": [
+         *             "Must be a whole number."
+         *           ]
+         *         },
+         *         "message": "Some fields are not usable.",
+         *         "request_id": "01K9ZJ3V5W8Y4N6T2R0QAXGB7M"
+         *       }
+         *     }
+         * @example {
+         *       "error": {
+         *         "code": "postgres_unavailable",
+         *         "message": "The database cannot be reached; try again.",
+         *         "part": "postgres",
+         *         "request_id": "01K9ZJ3V5W8Y4N6T2R0QAXGB7N"
+         *       }
+         *     }
+         */
         readonly ErrorAnswer: {
             readonly error: components["schemas"]["ErrorBody"];
         };
@@ -8864,6 +8886,10 @@ export interface operations {
                     readonly [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example provider,on_day,kind,what,no,ours_minor,theirs_minor,ours_state,theirs_state,found_at,resolved_at,resolved_by,note
+                     *     wechat,2026-11-01,missing_here,payment,pay_01K9ZJ0000000000000000000B,,9900,,SUCCESS,2026-11-12T10:05:00Z,,,
+                     */
                     readonly "text/csv": string;
                 };
             };
@@ -9159,6 +9185,10 @@ export interface operations {
                     readonly [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example 交易时间,公众账号ID,商户号,…
+                     *     `2026-11-01 08:06:00,`wx8888888888888888,`1900000109,…
+                     */
                     readonly "text/csv": string;
                 };
             };
@@ -9689,6 +9719,10 @@ export interface operations {
                     readonly [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example product_code,state,name,subtitle,description,category,brand,tags,pictures,video,currency,rates_bps,spec_names,sku_code,spec,price_minor,list_price_minor,stock,limit_per_person,weight_grams,sku_picture
+                     *     LJ-250,on_sale,明前龙井 250 克,一芽一叶,<p>手工炒制。</p>,茶>绿茶,西湖,新茶,,,CNY,,规格,LJ-250-1,250 克,12800,15800,96,5,250,
+                     */
                     readonly "text/csv": string;
                 };
             };
@@ -11227,6 +11261,16 @@ export interface operations {
                     readonly [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "parts": {
+                     *         "graph": "up",
+                     *         "postgres": "up",
+                     *         "queue": "up"
+                     *       },
+                     *       "status": "ok"
+                     *     }
+                     */
                     readonly "application/json": {
                         readonly parts: {
                             /** @enum {string} */
@@ -11247,6 +11291,16 @@ export interface operations {
                     readonly [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "parts": {
+                     *         "graph": "up",
+                     *         "postgres": "down",
+                     *         "queue": "up"
+                     *       },
+                     *       "status": "down"
+                     *     }
+                     */
                     readonly "application/json": {
                         readonly parts: {
                             /** @enum {string} */
@@ -15621,6 +15675,15 @@ export interface operations {
                     readonly [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example retry: 3000
+                     *
+                     *     id: 2
+                     *     event: order
+                     *     data: {"version":2,"kind":"paid","state":"to_ship","detail":{},"created_at":"2026-11-01T00:06:00Z"}
+                     *
+                     *     : still here
+                     */
                     readonly "text/event-stream": string;
                 };
             };
@@ -18342,6 +18405,11 @@ export interface operations {
                     readonly [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example # HELP tuike_http_requests_total Requests answered.
+                     *     # TYPE tuike_http_requests_total counter
+                     *     tuike_http_requests_total{method="GET",route="/api/v1/home",status="200"} 4711.0
+                     */
                     readonly "text/plain": unknown;
                 };
             };
@@ -26288,6 +26356,10 @@ export interface operations {
                     readonly [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example no,state,in_after_sale,merchant_id,shopper_id,placed_at,paid_at,shipped_at,completed_at,currency,goods_minor,discount_minor,freight_minor,payable_minor,delivery,receiver,phone,region,detail,note,goods
+                     *     26110161803399,to_ship,false,main,usr_01K9ZJ0000000000000000000A,2026-11-01T00:05:00Z,2026-11-01T00:06:00Z,,,CNY,19900,1000,800,19700,parcel,林小雨,'+8613800000000,浙江省 杭州市 西湖区,龙井路 1 号,,明前龙井 250 克 ×1; 青瓷茶杯 ×2
+                     */
                     readonly "text/csv": string;
                 };
             };
@@ -29918,6 +29990,16 @@ export interface operations {
                     readonly [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "parts": {
+                     *         "graph": "up",
+                     *         "postgres": "up",
+                     *         "queue": "up"
+                     *       },
+                     *       "status": "ok"
+                     *     }
+                     */
                     readonly "application/json": {
                         readonly parts: {
                             /** @enum {string} */
@@ -29938,6 +30020,16 @@ export interface operations {
                     readonly [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example {
+                     *       "parts": {
+                     *         "graph": "up",
+                     *         "postgres": "down",
+                     *         "queue": "up"
+                     *       },
+                     *       "status": "down"
+                     *     }
+                     */
                     readonly "application/json": {
                         readonly parts: {
                             /** @enum {string} */
@@ -30038,6 +30130,11 @@ export interface operations {
                     readonly [name: string]: unknown;
                 };
                 content: {
+                    /**
+                     * @example # HELP tuike_http_requests_total Requests answered.
+                     *     # TYPE tuike_http_requests_total counter
+                     *     tuike_http_requests_total{method="GET",route="/api/v1/home",status="200"} 4711.0
+                     */
                     readonly "text/plain": unknown;
                 };
             };
