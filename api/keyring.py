@@ -76,7 +76,7 @@ class Standing:
         """
         is_promoter = False
         if caller.user_id is not None:
-            with self._db.reading() as tx:
+            with self._db.autocommit() as tx:
                 is_promoter = team.is_active_promoter(tx, external_id=caller.user_id)
         if len(self._known) >= _MAX_REMEMBERED:
             self._known.clear()

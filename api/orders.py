@@ -178,7 +178,7 @@ def render_refund(refund: orders.Refund) -> dict[str, Any]:
 
 
 @routes.call(
-    "POST", "/orders", who=INTEGRATORS, body=NewOrder, answer=OrderAnswer, status=201,
+    "POST", "/orders", who=INTEGRATORS, body=NewOrder, answer=OrderAnswer, status=201, in_one_statement=True,
     refusals=["409 external_id_taken", "422 amount_not_positive", "422 currency_unknown", "422 too_many_levels",
               "422 amount_too_large", "422 rates_too_high"],
     example={

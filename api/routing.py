@@ -8,6 +8,7 @@ Schemas are made once, at import; a request only walks them.
 import functools
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -185,6 +186,8 @@ class Route:
     refusals: Sequence[str] = ()
     example: Mapping[str, Any] | None = None
     in_transaction: bool = True
+    in_one_statement: bool = False
+    """Whether the verb writes by one statement at most: where nothing is written beside it, it needs no transaction."""
     writes_relations: bool = False
     looks_ahead: bool = False
     """Whether the instants of the body may lie in the future."""
@@ -264,7 +267,7 @@ class Route:
             values: dict[str, Any] = dict(ids)
             if self.query is not None:
                 values["query"] = load_query(self.query, call.now)
-            with call.db.reading() as tx:  # one look at one instant is all that is wanted
+            with call.db.autocommit() as tx:  # one look at one instant is all that is wanted
                 call.open_tx = tx
                 body = dump_json(self.verb(call, **values)).encode()
             seconds = min(self.kept_s, _EARNINGS_KEPT_S) if sees_earnings else self.kept_s
@@ -320,13 +323,18 @@ class Route:
             return self._run_apart(call, values)
         for left in reversed(range(MAX_TRIES)):
             try:
-                with call.db.transaction() as tx:
+                with self._open(call) as tx:
                     call.open_tx = tx
                     return self._run_verb(call, tx, values)
             except Exception as error:
                 if not left or not is_worth_retrying(error):
                     raise
         raise AssertionError("unreachable")
+
+    def _open(self, call: Call) -> AbstractContextManager[Transaction]:
+        """Open what the verb runs in. What others than keys do is written down beside it or checked before it."""
+        alone = self.in_one_statement and call.caller.kind is identity.CallerKind.KEY
+        return call.db.autocommit() if alone else call.db.transaction()
 
     def _run_verb(self, call: Call, tx: Transaction, values: dict[str, Any]) -> Any:
         """Run the verb between what must hold for its caller and what is written down about it."""

@@ -45,6 +45,17 @@ def assert_one_answer(answers: list[httpx.Response], status: int) -> dict[str, A
 # Facts that carry ids of their own
 
 
+def test_a_refused_order_gives_its_buyer_no_touch(shop: Shop) -> None:
+    buyer = shop.new_id("buyer")
+    touch = shop.touch(shop.make_link(shop.make_promoter()), visitor_id=shop.new_id("visitor"))
+    taken = shop.place()
+    body = shop.order_body(buyer_id=buyer, touch_id=touch["id"])
+    shop.post("orders", body | {"external_id": taken["external_id"]}, 409, "external_id_taken")
+    assert shop.place(buyer_id=buyer)["attribution"]["promoter_id"] is None
+    assert shop.post("orders", body)["attribution"]["touch_id"] == touch["id"]
+    assert shop.place(buyer_id=buyer)["attribution"]["touch_id"] == touch["id"]
+
+
 def test_twins_of_a_payment_accrue_once(shop: Shop) -> None:
     promoter, buyer = shop.make_promoter(), shop.new_id("buyer")
     shop.touch(shop.make_link(promoter), buyer_id=buyer)

@@ -12,7 +12,7 @@ import pytest
 
 from tuike import attribution, team
 from tuike.config import Config
-from tuike.db import Database
+from tuike.db import Database, write_together
 from tuike.graph import Graph, journal
 
 DAY = timedelta(days=1)
@@ -90,7 +90,9 @@ class World:
                 tx, kind="order", id=order_id, subject=buyer, payload=payload, lane=journal.LAZY, now=self.now
             )
             if touch is not None:
-                attribution.claim_touch(tx, order_id=order_id, touch_id=touch, buyer_id=buyer, now=self.now)
+                claim = attribution.find_claim(tx, order_id=order_id, touch_id=touch, buyer_id=buyer, now=self.now)
+                assert claim is not None
+                write_together(tx, claim)
         self.catch_up()
         return order_id
 

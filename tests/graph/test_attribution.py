@@ -92,8 +92,8 @@ def test_claiming_ones_own_touch_or_an_unknown_one_is_no_news(world):
     own = world.touch(code, buyer_id="b")
     with world.db.transaction() as tx:
         for touch_id in (own, UNKNOWN_TOUCH, "nonsense", ""):
-            assert not attribution.claim_touch(tx, order_id="o", touch_id=touch_id, buyer_id="b", now=world.now)
-        assert attribution.claim_touch(tx, order_id="o", touch_id=own, buyer_id="c", now=world.now)
+            assert attribution.find_claim(tx, order_id="o", touch_id=touch_id, buyer_id="b", now=world.now) is None
+        assert attribution.find_claim(tx, order_id="o", touch_id=own, buyer_id="c", now=world.now) is not None
 
 
 def test_the_chain_is_as_of_the_order_and_never_longer_than_three(world):

@@ -16,10 +16,10 @@ from tuike.attribution.model import (
     TouchNotFound,
 )
 from tuike.attribution.service import (
-    claim_touch,
     create_link,
     digest_identifier,
     find_attribution,
+    find_claim,
     find_touch,
     forget_identifiers,
     get_link,
@@ -36,10 +36,10 @@ __all__ = [
     "Step",
     "Touch",
     "TouchNotFound",
-    "claim_touch",
     "create_link",
     "digest_identifier",
     "find_attribution",
+    "find_claim",
     "find_touch",
     "forget_identifiers",
     "get_link",

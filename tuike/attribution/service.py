@@ -20,7 +20,7 @@ from tuike.attribution.model import (
     Touch,
     TouchNotFound,
 )
-from tuike.db import Transaction
+from tuike.db import Transaction, Write
 from tuike.graph import Graph, journal
 from tuike.shared.clock import from_micros, refuse_future, to_micros
 from tuike.shared.errors import ValidationFailed
@@ -140,23 +140,21 @@ def find_touch(tx: Transaction, *, touch_id: str) -> Touch | None:
     return Touch(row.id, payload["promoter_id"], payload["depth"], payload["code"], from_micros(payload["at"]))
 
 
-def claim_touch(tx: Transaction, *, order_id: str, touch_id: str, buyer_id: str, now: datetime) -> bool:
-    """Make a touch that an order names one more touch of its buyer, and tell whether that was news.
+def find_claim(tx: Transaction, *, order_id: str, touch_id: str, buyer_id: str, now: datetime) -> Write | None:
+    """Return the write that makes a touch which an order names one more touch of its buyer.
 
-    False when the touch is the buyer's already or the id names no touch: an order is never refused for it.
+    None when the touch is the buyer's already or the id names no touch: an order is never refused for it.
     """
     row = journal.find(tx, "touch", touch_id) if is_id("touch", touch_id) else None
     if row is None or row.payload["buyer_id"] == buyer_id:
-        return False
-    journal.append(
-        tx,
+        return None
+    return journal.write(
         kind="touch_claim",
         id=order_id,
         subject=buyer_id,
         payload={"touch_id": touch_id, "buyer_id": buyer_id, "at": to_micros(now)},
         now=now,
     )
-    return True
 
 
 def find_attribution(

@@ -18,7 +18,7 @@ Transaction = Connection
 class Database:
     """PostgreSQL behind a pool; `transaction()` is the way in.
 
-    `url` is any PostgreSQL URL (`postgresql://…`); the psycopg 3 driver is chosen here. Single reads go by `reading()`.
+    `url` is any PostgreSQL URL (`postgresql://…`); the psycopg 3 driver is chosen here.
     """
 
     def __init__(self, url: str, *, pool_size: int = 12, application_name: str = "tuike") -> None:
@@ -40,7 +40,7 @@ class Database:
             },
         )
 
-        self._readers = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._apart = self.engine.execution_options(isolation_level="AUTOCOMMIT")
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
@@ -57,13 +57,14 @@ class Database:
             raise
 
     @contextmanager
-    def reading(self) -> Iterator[Transaction]:
-        """Run a block of reads without a transaction around them: each is one round trip, and sees what is committed.
+    def autocommit(self) -> Iterator[Transaction]:
+        """Run a block without a transaction around it: each statement is one round trip, committed by itself.
 
-        For reads that do not have to agree with one another. Raises PostgresUnavailable as `transaction` does.
+        For reads that do not have to agree with one another, and for at most one statement that writes. Raises
+        PostgresUnavailable as `transaction` does.
         """
         try:
-            with self._readers.connect() as connection:
+            with self._apart.connect() as connection:
                 yield connection
         except (OperationalError, InterfaceError, PoolTimeout) as error:
             if _means_down(error):

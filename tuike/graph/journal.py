@@ -36,7 +36,7 @@ class JournalRow:
 
 _WRITE = """
     INSERT INTO journal (lane, kind, id, subject, payload, recorded_at)
-    VALUES (:journal_lane, :journal_kind, :journal_id, :journal_subject, CAST(:journal_payload AS jsonb), :journal_now)
+    VALUES (:{0}_lane, :{0}_kind, :{0}_id, :{0}_subject, CAST(:{0}_payload AS jsonb), :{0}_now)
 """
 GRACE_SECONDS = 1
 """How long a change may be on its way into the graph, not answered yet, before it counts as missing there."""
@@ -86,19 +86,13 @@ def forget_identifiers(tx: Transaction, *, account: str, now: datetime) -> None:
 
 
 def write(*, kind: str, id: str, subject: str, payload: Mapping[str, Any], lane: int = SYNC, now: datetime) -> Write:
-    """Return the write that `append` would make, for whoever writes more in the same statement and needs no seq."""
-    return Write(
-        "journalled",
-        _WRITE,
-        {
-            "journal_lane": lane,
-            "journal_kind": kind,
-            "journal_id": id,
-            "journal_subject": subject,
-            "journal_payload": json.dumps(payload),
-            "journal_now": now,
-        },
-    )
+    """Return the write that `append` would make, for whoever writes more in the same statement and needs no seq.
+
+    One statement may hold one of each kind.
+    """
+    name = f"journalled_{kind}"
+    values = {"lane": lane, "kind": kind, "id": id, "subject": subject, "payload": json.dumps(payload), "now": now}
+    return Write(name, _WRITE.format(name), {f"{name}_{column}": value for column, value in values.items()})
 
 
 def find(tx: Transaction, kind: str, id: str) -> JournalRow | None:

@@ -84,7 +84,7 @@ def writing(db: Database, graph: Graph) -> Iterator[Transaction]:
 
 def _drain(db: Database, graph: Graph) -> None:
     if graph.confirmed:
-        with db.reading() as tx:
+        with db.autocommit() as tx:
             if not journal.has_waiting(tx):
                 return  # whatever was committed before is in the graph: nobody needs to queue for the lock
     while _apply_batch(db, graph, lane=journal.SYNC, limit=BATCH) == BATCH:

@@ -30,7 +30,7 @@ def place_order(
     lines: Sequence[LineInput],
     now: datetime,
 ) -> Order:
-    """Record an order and decide its attribution and split, for good.
+    """Record an order and decide its attribution and split, for good; whatever is written is one statement.
 
     An order placed while the graph is down or behind has attribution reason `pending`; `resolve_attribution` decides
     it later with the same inputs.
@@ -60,18 +60,19 @@ def place_order(
         placed_at=placed_at,
         lines=tuple(lines),
     )
+    claim = None
     if touch_id is not None:
-        attribution.claim_touch(tx, order_id=new.id, touch_id=touch_id, buyer_id=buyer_id, now=now)
+        claim = attribution.find_claim(tx, order_id=new.id, touch_id=touch_id, buyer_id=buyer_id, now=now)
+    also = [] if claim is None else [claim]
     try:
         if is_behind:
             raise GraphUnavailable
         decision, chain = _decide(graph, new, plan)
     except GraphUnavailable:
-        order = orders.add_order(tx, new, now=now)
-        outbox.emit(tx, topic="order.unresolved", key=order.id, now=now)
-        return order
+        also.append(outbox.write(topic="order.unresolved", key=new.id, now=now))
+        return orders.add_order(tx, new, also=also, now=now)
     terms = [LineTerms(no, line.amount_minor, line.rates_bps) for no, line in enumerate(lines)]
-    also = _write_decision(new, terms, plan, chain, decision, now=now)
+    also += _write_decision(new, terms, plan, chain, decision, now=now)
     return orders.add_order(tx, replace(new, attribution=decision), also=also, now=now)
 
 
