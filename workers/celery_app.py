@@ -8,8 +8,9 @@ from celery.signals import setup_logging, worker_process_shutdown
 from kombu import Exchange, Queue
 
 from tuike import broker
-from tuike.app import App, build_app, configure_logs
+from tuike.app import App, build_app
 from tuike.config import Config, read_config
+from tuike.shared.logs import configure_logs
 from workers import schedule
 
 SOFT_LIMIT_S = 120

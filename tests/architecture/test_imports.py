@@ -2,6 +2,8 @@
 
 import ast
 import importlib
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -64,3 +66,17 @@ def test_only_the_configuration_reads_the_environment() -> None:
     }  # fmt: skip
     # The embedded stack hands the environment on to its children.
     assert readers == {"tuike/config.py", "tuike/embedded/processes.py", "tuike/embedded/supervisor.py"}
+
+
+@pytest.mark.parametrize(
+    ("modules", "absent"),
+    [
+        ("tuike.cli", {"sqlalchemy", "neo4j", "networkx", "rich", "httpx"}),
+        ("tuike.cli, tuike.db, tuike.identity", {"neo4j", "networkx", "pandas", "tuike.app", "tuike.catalog"}),
+        ("tuike.app", {"networkx"}),
+    ],
+)
+def test_a_small_command_does_not_wait_for_what_it_does_not_use(modules: str, absent: set[str]) -> None:
+    question = f"import sys, {modules}; print(*sys.modules)"
+    answer = subprocess.run([sys.executable, "-c", question], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert absent & set(answer.stdout.split()) == set()

@@ -3,8 +3,6 @@
 import sys
 
 import click
-import psycopg
-from sqlalchemy.exc import SQLAlchemyError
 
 from tuike.cli.catalog import catalog
 from tuike.cli.commission import commission
@@ -29,9 +27,19 @@ class _Command(click.Group):
             return super().invoke(ctx)
         except (TuikeError, StartFailed, DirectoryInUse, ValueError, OSError) as error:
             raise click.ClickException(_to_sentence(error)) from error
-        except (SQLAlchemyError, psycopg.Error) as error:
+        except Exception as error:
+            if not _is_of_postgres(error):
+                raise
             cause = getattr(error, "orig", None) or error
             raise click.ClickException(f"PostgreSQL refused: {_to_sentence(cause)}") from error
+
+
+def _is_of_postgres(error: Exception) -> bool:
+    """Tell whether PostgreSQL refused; `--help` does not wait for its libraries."""
+    import psycopg
+    from sqlalchemy.exc import SQLAlchemyError
+
+    return isinstance(error, SQLAlchemyError | psycopg.Error)
 
 
 def _to_sentence(error: BaseException) -> str:

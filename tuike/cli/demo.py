@@ -51,9 +51,9 @@ def demo(*, orders_count: int, once: bool, reuse: bool, host: str, port: int | N
     Products, amounts and times are real; promoters, shares and identities are simulated on top. The last line before
     serving is `DEMO {json}`.
     """
-    from tuike.app import configure_logs
     from tuike.demo import run_demo
     from tuike.embedded.supervisor import Stopped
+    from tuike.shared.logs import configure_logs
 
     configure_logs("ERROR")
     try:

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from tuike.cli.session import opens_app
+from tuike.cli.session import opens_database
 
 
 @click.group()
@@ -16,8 +16,8 @@ def ledger() -> None:
 
 
 @ledger.command()
-@opens_app
-def check(app: Any) -> None:
+@opens_database
+def check(db: Any) -> None:
     """Prove the ledger, print the findings as JSON, and exit 1 on any break.
 
     Every currency sums to 0, every balance equals its postings, the hash chain is unbroken; what is not sealed yet is
@@ -25,7 +25,7 @@ def check(app: Any) -> None:
     """
     from tuike import wallet
 
-    with app.db.transaction() as tx:
+    with db.transaction() as tx:
         found = wallet.check_ledger(tx)
     click.echo(json.dumps(asdict(found)))
     sys.exit(0 if found.ok else 1)

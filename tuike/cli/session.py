@@ -7,9 +7,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
-from rich.progress import Progress as Bar
 
 from tuike.config import Config, read_config
 from tuike.embedded.directory import DEFAULT, DataDirectory
@@ -39,6 +36,18 @@ def opens_app(command: Callable[..., Any]) -> Callable[..., Any]:
     return run
 
 
+def opens_database(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command `--data-dir` and pass it the `db` of the stack found there, closed afterwards."""
+
+    @takes_data_dir
+    @functools.wraps(command)
+    def run(*args: Any, directory: Path, **kwargs: Any) -> Any:
+        with open_database(directory) as db:
+            return command(*args, db=db, **kwargs)
+
+    return run
+
+
 @contextmanager
 def open_app(directory: Path) -> Iterator[Any]:
     """Open the parts of the stack that `directory` and the environment lead to.
@@ -46,7 +55,8 @@ def open_app(directory: Path) -> Iterator[Any]:
     A `tuike up` running on the directory comes first, then `DATABASE_URL`; with neither, the directory's own servers
     run for the length of the block.
     """
-    from tuike.app import build_app, configure_logs
+    from tuike.app import build_app
+    from tuike.shared.logs import configure_logs
 
     with open_config(directory) as config:
         configure_logs("WARNING")
@@ -55,6 +65,21 @@ def open_app(directory: Path) -> Iterator[Any]:
             yield app
         finally:
             app.close()
+
+
+@contextmanager
+def open_database(directory: Path) -> Iterator[Any]:
+    """Open PostgreSQL alone of the stack that `open_app` finds; a small command is done before the rest is loaded."""
+    from tuike.db import Database
+    from tuike.shared.logs import configure_logs
+
+    with open_config(directory) as config:
+        configure_logs("WARNING")
+        db = Database(config.database_url, application_name="tuike command")
+        try:
+            yield db
+        finally:
+            db.close()
 
 
 @contextmanager
@@ -114,6 +139,10 @@ def show_progress(what: str) -> Iterator[Progress]:
 
     `total` is None while it is not known.
     """
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as Bar
+
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Bar(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:

@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from tuike.cli.session import opens_app
+from tuike.cli.session import opens_database
 
 PERMISSIONS = ("finance", "support", "risk", "content", "admin")  # identity.PERMISSIONS, without its import
 
@@ -21,13 +21,13 @@ def staff() -> None:
     "--permission", "permissions", required=True, multiple=True, type=click.Choice(PERMISSIONS),
     help="What the member may do; repeat it for several.",
 )  # fmt: skip
-@opens_app
-def create(app: Any, username: str, name: str, permissions: tuple[str, ...]) -> None:
+@opens_database
+def create(db: Any, username: str, name: str, permissions: tuple[str, ...]) -> None:
     """Print the first password of a new member of staff, once; it must be changed before the first login."""
     from tuike import identity
     from tuike.shared.clock import read_clock
 
-    with app.db.transaction() as tx:
+    with db.transaction() as tx:
         now = read_clock()
         member, password = identity.create_staff(tx, username=username, name=name, permissions=permissions, now=now)
         identity.record_command(tx, action="create_staff", subject=member.id, detail={"username": member.username},
@@ -37,13 +37,13 @@ def create(app: Any, username: str, name: str, permissions: tuple[str, ...]) -> 
 
 @staff.command()
 @click.option("--username", required=True, metavar="NAME", help="Whose account; upper and lower case are one.")
-@opens_app
-def reset(app: Any, username: str) -> None:
+@opens_database
+def reset(db: Any, username: str) -> None:
     """Print a new first password, once; it unlocks the name, takes the second factor away and ends every session."""
     from tuike import identity
     from tuike.shared.clock import read_clock
 
-    with app.db.transaction() as tx:
+    with db.transaction() as tx:
         now = read_clock()
         staff_id = identity.find_staff_id(tx, username=username)
         if staff_id is None:

@@ -29,11 +29,11 @@ def up(directory: Path, host: str, port: int | None, wants_simulator: bool | Non
     when a request will succeed, and `simulator http://H:N` after it where stand-ins for WeChat and Alipay run: there a
     person pays and confirms. The data directory stays usable afterwards.
     """
-    from tuike.app import configure_logs
     from tuike.config import read_config
     from tuike.embedded.directory import DataDirectory
     from tuike.embedded.supervisor import Stopped, Supervisor, choose_port, choose_simulator_port
     from tuike.providers import is_any_configured
+    from tuike.shared.logs import configure_logs
 
     config = read_config()
     if wants_simulator is None:

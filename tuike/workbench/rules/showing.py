@@ -9,8 +9,6 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import networkx as nx
-
 _FORMULA = tuple("=+-@\t\r\n|%")
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _OURS = re.compile(r"(?:prm|ord|tch|lnk|bnd)_[0-9A-Z]{26}\Z")
@@ -97,6 +95,8 @@ def _to_cell(value: Any) -> str:
 
 def to_graphml(rows: Sequence[Sequence[Any]]) -> str:
     """Return the nodes and edges of an answer as GraphML."""
+    import networkx as nx  # half a second, which every process would pay for the one answer in a thousand
+
     found = to_graph(rows)
     graph = nx.MultiDiGraph()
     for node in found["nodes"]:
