@@ -20,8 +20,8 @@ from tuike.risk.sweep import read_world, sweep_world
 from tuike.risk.sweep.weighing import FEATURES, FREE
 
 PRIOR, PULL = 0.15, 1e-3
-HEADS = 10.0
-"""A wrong hub is as bad as it has accounts."""
+HEADS, FLOOR = 10.0, 2.0
+"""A wrong hub is as bad as it has accounts, in tens; a small one counts as twenty: friends fear it most."""
 HIT, CLEAN = 0.5, 0.1
 
 
@@ -116,7 +116,7 @@ def fit(lessons: list[Lesson], *, without: str = "") -> tuple[np.ndarray, float]
         rows.append(lesson.features[use])
         truth.append(is_ring[use])
         accounts = np.exp(lesson.features[use, heads])
-        weights.append(np.where(is_ring[use], 2.0, np.clip(accounts / HEADS, 1.0, 20.0)))
+        weights.append(np.where(is_ring[use], 2.0, np.clip(accounts / HEADS, FLOOR, 20.0)))
     x, y = np.concatenate(rows), np.concatenate(truth).astype(np.float64)
     scale = np.maximum(x.std(axis=0), 1e-6)
     x = np.column_stack((x / scale, np.ones(len(x))))

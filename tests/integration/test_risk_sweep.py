@@ -53,6 +53,18 @@ def test_planted_rings_are_found_and_look_alikes_are_left_alone(world: Path, fou
     assert judged.precision >= 0.85
 
 
+@pytest.mark.parametrize("host", ["longtail", "town"])
+def test_friends_under_one_roof_who_buy_through_each_other_are_left_alone(tmp_path: Path, host: str) -> None:
+    simulated = worlds.simulate_world(seed=17, host=host, frauds=("none",), confounders=("family", "roommates"))
+    worlds.write_world(simulated, tmp_path)
+
+    risk.sweep_files(tmp_path, tmp_path / "found")
+
+    judged = worlds.judge_output(tmp_path, tmp_path / "found")
+    assert len(simulated.groups) > 20
+    assert judged.flagged == 0, judged.wrong
+
+
 def test_every_account_is_named_once_and_flags_agree_with_cases(world: Path, found: Path) -> None:
     accounts = read(found / "accounts.csv")
     keys = [(row["account_kind"], row["account_id"]) for row in accounts]

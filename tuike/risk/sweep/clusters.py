@@ -73,10 +73,10 @@ def _to_promoters(world: World) -> tuple[Column, Column]:
     return order, to_starts(person[order], world.persons)
 
 
-def _pair_by_identity(world: World, links: Links) -> tuple[Column, Column]:
+def _pair_by_identity(world: World, links: Links, which: Column | None = None) -> tuple[Column, Column]:
     order, starts = _to_promoters(world)
     has = np.diff(starts) > 0
-    use = links.is_strong & has[links.left] & has[links.right]
+    use = (links.is_strong if which is None else which) & has[links.left] & has[links.right]
     return order[starts[links.left[use]]], order[starts[links.right[use]]]
 
 
@@ -257,11 +257,7 @@ def find_circles(world: World, purchases: Purchases, links: Links, settings: Set
 
 def _join_aliases(world: World, links: Links) -> Column:
     """Return one number for persons who are likely the same: one promoter and one buyer alone on an identifier."""
-    kinds = np.zeros(world.persons, np.int8)
-    np.bitwise_or.at(kinds, world.person[: world.promoters], 1)
-    np.bitwise_or.at(kinds, world.person[world.promoters :], 2)
-    use = links.is_strong & (links.users == 2) & ((kinds[links.left] | kinds[links.right]) == 3)
-    use &= (kinds[links.left] != 3) & (kinds[links.right] != 3)
+    use = links.is_own
     graph = coo_matrix(
         (np.ones(int(use.sum()), np.int8), (links.left[use], links.right[use])), shape=(world.persons, world.persons)
     )
@@ -272,8 +268,9 @@ def _join_aliases(world: World, links: Links) -> Column:
 class Seats:
     """What the promoters of each hub tell by themselves. Nats are for the whole hub.
 
-    `identity`: shared identifiers; `haste`: the longest chain of promoters who joined remarkably soon below each other;
-    `both`: how many show both. `is_linked` and `is_hasty` tell it of each seat (parallel to the columns of the hubs).
+    `identity`: shared personal identifiers; `haste`: the longest chain of promoters who joined remarkably soon below
+    each other; `both`: how many show both. `is_linked` and `is_hasty` tell it of each seat (parallel to the columns of
+    the hubs).
     """
 
     identity: Column
@@ -289,13 +286,15 @@ def measure_seats(world: World, links: Links, hub_of: Column, promoter_of: Colum
     What one promoter in n shows anyhow is worth log n for each who shows it; the first two are free.
     """
     linked = _mark_seats(world, _pair_by_identity(world, links), hub_of, promoter_of)
+    personal_pairs = _pair_by_identity(world, links, links.is_personal)
+    personal = _mark_seats(world, personal_pairs, hub_of, promoter_of)
     hasty_pairs = _pair_by_haste(world)
     hasty = _mark_seats(world, hasty_pairs, hub_of, promoter_of)
     shared = np.zeros(world.promoters, bool)
-    for side in _pair_by_identity(world, links):
+    for side in personal_pairs:
         shared[side] = True
     rarity = min(4.0, float(-np.log((shared.sum() + 1) / (world.promoters + 1))))
-    identity = rarity * np.maximum(np.bincount(hub_of, linked, hubs) - 2, 0)
+    identity = rarity * np.maximum(np.bincount(hub_of, personal, hubs) - 2, 0)
     depth = np.zeros(world.promoters, np.int64)
     child, parent = hasty_pairs
     if child.size:
@@ -311,7 +310,7 @@ def measure_seats(world: World, links: Links, hub_of: Column, promoter_of: Colum
     np.maximum.at(longest, hub_of, np.where(hasty, depth[promoter_of], 0))
     chance = -np.log(_HASTY)
     haste = np.maximum(longest * chance - np.log(max(2, world.promoters)), 0.0)
-    return Seats(identity, haste, np.bincount(hub_of, linked & hasty, hubs), linked, hasty)
+    return Seats(identity, haste, np.bincount(hub_of, personal & hasty, hubs), linked, hasty)
 
 
 def _mark_seats(world: World, pairs: tuple[Column, Column], hub_of: Column, promoter_of: Column) -> Column:

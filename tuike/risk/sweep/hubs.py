@@ -11,13 +11,13 @@ import numpy as np
 
 from tuike.risk.model import MISSING, Family, IdentifierKind, Settings
 from tuike.risk.sweep import kernels
-from tuike.risk.sweep.trade import DAY, HOUR, STRONG, Column, Links, Purchases, distinct, to_starts
+from tuike.risk.sweep.trade import DAY, HOUR, PERSONAL, STRONG, Column, Links, Purchases, distinct, to_starts
 from tuike.risk.sweep.world import World
 
 BINS = 8
 CLASSES = 7
 TRAITS: tuple[tuple[str, Family, float], ...] = (
-    ("strong links", Family.IDENTITY, 1.0),
+    ("personal links", Family.IDENTITY, 1.0),
     ("weak links", Family.IDENTITY, 0.4),
     ("dedication", Family.STRUCTURE, 0.7),
     ("orders", Family.STRUCTURE, 0.5),
@@ -38,7 +38,9 @@ TRAITS: tuple[tuple[str, Family, float], ...] = (
     ("hour", Family.MANNER, 0.4),
     ("goods crowd", Family.TIME, 0.5),
     ("own places", Family.IDENTITY, 0.4),
-    ("wide links", Family.IDENTITY, 0.6),
+    ("wide personal links", Family.IDENTITY, 0.6),
+    ("device links", Family.IDENTITY, 0.7),
+    ("wide device links", Family.IDENTITY, 0.4),
 )
 REFUND = 10
 """Where among the traits the refunds after settlement stand."""
@@ -91,9 +93,10 @@ def describe_dealings(
     count = keys.size
     d_starts = to_starts(d_hub, hubs)
     traits = np.zeros((count, len(TRAITS)), np.int8)
-    strong, weak = _count_links(world, links, d_hub, d_buyer, hub_promoters, hubs)
-    traits[:, 0] = _bin_counts(strong)
+    personal, device, weak = _count_links(world, links, d_hub, d_buyer, hub_promoters)
+    traits[:, 0] = _bin_counts(personal)
     traits[:, 1] = _bin_counts(weak)
+    traits[:, 22] = _bin_counts(device)
     orders = np.bincount(dealing, minlength=count)
     bought = np.bincount(purchases.buyer[credited], minlength=world.buyers)
     share = orders / np.maximum(bought[d_buyer], 1)
@@ -127,7 +130,7 @@ def describe_dealings(
     )
     traits[:, 18] = _bin_hours(at, dealing, count)
     traits[:, 19] = _bin_goods(world, purchases, order, hub, dealing, count)
-    traits[:, 20], traits[:, 21] = _bin_places(world, d_hub, d_buyer, hub_promoters)
+    traits[:, 20], traits[:, 21], traits[:, 23] = _bin_places(world, d_hub, d_buyer)
     np.maximum.at(traits[:, 15], dealing, on_circle[order])
     by_traits = np.lexsort((*traits.T, d_hub))
     return Dealings(d_hub[by_traits], d_buyer[by_traits], d_starts, traits[by_traits], orders[by_traits])
@@ -156,9 +159,12 @@ def _least(group: Column, values: Column, count: int) -> Column:
 
 
 def _count_links(
-    world: World, links: Links, d_hub: Column, d_buyer: Column, hub_promoters: tuple[Column, Column], hubs: int
-) -> tuple[Column, Column]:
-    """Count, for each dealing, with how many others at the hub (its promoters too) the buyer shares an identifier."""
+    world: World, links: Links, d_hub: Column, d_buyer: Column, hub_promoters: tuple[Column, Column]
+) -> tuple[Column, Column, Column]:
+    """Count, for each dealing, with how many others at the hub (its promoters too) the buyer shares an identifier.
+
+    Personal identifiers, else devices, else places.
+    """
     hub_of, promoter_of = hub_promoters
     entries = d_hub.size
     who = np.concatenate((world.person[d_buyer + world.promoters], world.person[promoter_of])).astype(np.int64)
@@ -166,12 +172,12 @@ def _count_links(
     order = np.lexsort((where, who))
     starts = to_starts(who[order], world.persons)
     found = []
-    for strong in (True, False):
+    shared = ~links.is_own
+    for use in (links.is_personal & shared, links.is_strong & ~links.is_personal & shared, ~links.is_strong):
         linked = np.zeros(entries + hub_of.size, np.int64)
-        use = links.is_strong if strong else ~links.is_strong
         kernels.count_common(starts, where[order], links.left[use], links.right[use], linked, order)
         found.append(linked[:entries])
-    return found[0], found[1]
+    return found[0], found[1], found[2]
 
 
 def _mark_together(
@@ -366,17 +372,17 @@ def _bin_goods(world: World, purchases: Purchases, order: Column, hub: Column, d
     return bins
 
 
-def _bin_places(
-    world: World, d_hub: Column, d_buyer: Column, hub_promoters: tuple[Column, Column]
-) -> tuple[Column, Column]:
-    """Return bins of how many others of the hub share an identifier that is mostly the hub's: weak kinds, then strong.
+def _bin_places(world: World, d_hub: Column, d_buyer: Column) -> tuple[Column, Column, Column]:
+    """Return bins of how many others of the hub share an identifier that is mostly the hub's.
+
+    Weak kinds first, then personal ones, then devices.
 
     Pairs need not be looked at, so identifiers of any number of users count, if at least half of them deal here.
     """
     shown = world.identifiers
-    found = [np.zeros(d_hub.size, np.int64), np.zeros(d_hub.size, np.int64)]
+    found = [np.zeros(d_hub.size, np.int64) for _ in range(3)]
     if not shown.token.size or not d_hub.size:
-        return found[0], found[1]
+        return found[0], found[1], found[2]
     persons = world.persons
     uses = distinct(shown.token.astype(np.int64) * persons + world.person[shown.account])
     token, person = uses // persons, uses % persons
@@ -395,10 +401,38 @@ def _bin_places(
     _, inverse, times = np.unique(d_hub[row] * (users.size + 1) + theirs, return_inverse=True, return_counts=True)
     here = times[inverse]
     is_own = (here >= 3) & (here * 2 >= users[theirs])
-    strong = np.isin(kind_of, [number for number, kind in enumerate(IdentifierKind) if kind in STRONG])
-    for which, use in enumerate((is_own & ~strong[theirs], is_own & strong[theirs])):
+    strong, personal = (
+        np.isin(kind_of, [number for number, kind in enumerate(IdentifierKind) if kind in kinds])[theirs]
+        for kinds in (STRONG, PERSONAL)
+    )
+    for which, use in enumerate((is_own & ~strong, is_own & personal, is_own & strong & ~personal)):
         np.maximum.at(found[which], row[use], here[use])
-    return _bin_counts(found[0]), _bin_counts(found[1])
+    return _bin_counts(found[0]), _bin_counts(found[1]), _bin_counts(found[2])
+
+
+def count_shared(world: World, dealings: Dealings, fit: Fit, kinds: frozenset[IdentifierKind]) -> Column:
+    """Return how many identifiers of some kinds the ring's members share at each hub, the less used ones in part.
+
+    One computer in a hall is one coincidence, however many use it; so is one card of a family.
+    """
+    hubs, shown = fit.members.size, world.identifiers
+    chosen = np.isin(shown.kind, [number for number, kind in enumerate(IdentifierKind) if kind in kinds])
+    inside = np.flatnonzero(fit.share >= 0.5)
+    if not chosen.any() or not inside.size:
+        return np.zeros(hubs)
+    tokens = int(shown.token.max()) + 1
+    uses = distinct(world.person[shown.account[chosen]].astype(np.int64) * tokens + shown.token[chosen])
+    person, token = uses // tokens, uses % tokens
+    starts = to_starts(person, world.persons)
+    who = world.person[dealings.buyer[inside] + world.promoters]
+    width = starts[who + 1] - starts[who]
+    row = np.repeat(inside, width)
+    offset = np.arange(row.size) - np.repeat(np.cumsum(width) - width, width)
+    theirs = token[np.repeat(starts[who], width) + offset]
+    keys, times = np.unique(dealings.hub[row] * tokens + theirs, return_counts=True)
+    keys, times = keys[times > 1] // tokens, times[times > 1].astype(np.float64)
+    square = np.bincount(keys, times**2, hubs)
+    return np.bincount(keys, times, hubs) ** 2 / np.maximum(square, 1.0)
 
 
 def fit(dealings: Dealings, hubs: int, is_single: Column) -> Fit:
@@ -523,7 +557,7 @@ def _measure_bursts(
     key = hub * world.buyers + buyer
     place = np.minimum(np.searchsorted(ring, key), max(0, ring.size - 1))
     mine = ring[place] == key if ring.size else np.zeros(key.size, bool)
-    hub, at = hub[mine], at[mine]
+    hub, at, who = hub[mine], at[mine], buyer[mine]
     by_hub = np.lexsort((at, hub))
     starts = to_starts(hub[by_hub], hubs)
     count = np.diff(starts)
@@ -531,7 +565,10 @@ def _measure_bursts(
     low = at[by_hub[starts[several] + count[several] // 10]]
     high = at[by_hub[starts[several + 1] - 1 - count[several] // 10]]
     part = np.searchsorted(everybody, high, side="right") - np.searchsorted(everybody, low, side="left")
-    burst[several] = -np.log(np.maximum(part, count[several]) / everybody.size)
+    # Of so many members all but one come by chance into the same part; hubs are chosen among as many as promoters.
+    members = np.bincount(distinct(hub * world.buyers + who) // world.buyers, minlength=hubs)[several]
+    nats = -np.log(np.maximum(part, count[several]) / everybody.size)
+    burst[several] = np.maximum((members - 1) * nats - np.log(max(2, world.promoters)), 0.0) / np.maximum(members, 1)
     return burst
 
 

@@ -89,6 +89,8 @@ def sweep_world(world: World, *, settings: Settings | None = None, progress: Pro
         company = clusters.measure_company(
             world, purchases, hub_of, promoter_of, (dealings.hub[inside], dealings.buyer[inside]), count
         )
+        purses = hubs.count_shared(world, dealings, fit, trade.PERSONAL)
+        devices = hubs.count_shared(world, dealings, fit, trade.STRONG - trade.PERSONAL)
     with stage("touches"):
         suspects, forced = touching.find_forced(world, purchases, links)
         accused = np.array([promoter for one in suspects for promoter in one.promoters.tolist()], np.int64)
@@ -97,7 +99,7 @@ def sweep_world(world: World, *, settings: Settings | None = None, progress: Pro
         blocks = lockstep.find_blocks(world, purchases, settings)
     with stage("deciding"):
         usual_orders = float(dealings.orders[is_single[dealings.hub]].mean()) if dealings.hub.size else 1.0
-        weighed = weighing.weigh_hubs(dealings, fit, seats, company, career, hub_of, usual_orders)
+        weighed = weighing.weigh_hubs(dealings, fit, seats, company, career, (purses, devices), hub_of, usual_orders)
         sweep.weighed = dealings, fit, weighed, hub_of, promoter_of
         found = cases.find_convicted(dealings, fit, seats, weighed, hub_of, promoter_of, forced, accused)
         found += cases.convict_blocks(blocks)

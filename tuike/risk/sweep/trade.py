@@ -15,6 +15,8 @@ DAY = 24 * HOUR
 STRONG = frozenset(
     {IdentifierKind.DEVICE, IdentifierKind.PHONE, IdentifierKind.PAYMENT_ACCOUNT, IdentifierKind.PAYOUT_ACCOUNT}
 )
+PERSONAL = STRONG - {IdentifierKind.DEVICE}
+"""What people hardly lend each other; a device may stand where many live."""
 _KINDS = tuple(IdentifierKind)
 
 
@@ -42,6 +44,9 @@ class Links:
     kind: Column
     users: Column
     is_strong: Column
+    is_personal: Column
+    is_own: Column
+    """A promoter and a buyer alone on an identifier: likely one person, who shares it with nobody."""
 
 
 def distinct(values: Column) -> Column:
@@ -111,7 +116,7 @@ def find_links(world: World, settings: Settings) -> Links:
     shown = world.identifiers
     nothing = np.empty(0, np.int64)
     if not shown.token.size:
-        return Links(nothing, nothing, nothing, nothing, nothing.astype(bool))
+        return Links(nothing, nothing, nothing, nothing, *[nothing.astype(bool)] * 3)
     person = world.person[shown.account]
     tokens = int(shown.token.max()) + 1
     uses = distinct(shown.token.astype(np.int64) * world.persons + person)
@@ -128,11 +133,17 @@ def find_links(world: World, settings: Settings) -> Links:
     left, right, source = (np.empty(room, np.int64) for _ in range(3))
     kernels.expand_pairs(starts, member, chosen, left, right, source)
     pairs, inverse = np.unique(left * world.persons + right, return_inverse=True)
-    strong_kinds = np.array([kind in STRONG for kind in _KINDS])
-    is_strong = np.zeros(pairs.size, bool)
-    np.logical_or.at(is_strong, inverse, strong_kinds[kind_of[source]])
+    is_strong, is_personal = np.zeros(pairs.size, bool), np.zeros(pairs.size, bool)
+    for found, kinds in ((is_strong, STRONG), (is_personal, PERSONAL)):
+        found[inverse[np.array([kind in kinds for kind in _KINDS])[kind_of[source]]]] = True
     fewest = np.full(pairs.size, np.iinfo(np.int64).max)
     np.minimum.at(fewest, inverse, users[source])
     kind = np.zeros(pairs.size, np.int64)
     np.maximum.at(kind, inverse, kind_of[source])
-    return Links(pairs // world.persons, pairs % world.persons, kind, fewest, is_strong)
+    left, right = pairs // world.persons, pairs % world.persons
+    sides = np.zeros(world.persons, np.int8)
+    sides[world.person[: world.promoters]] |= 1
+    sides[world.person[world.promoters :]] |= 2
+    # One of them only promotes and the other only buys.
+    is_own = is_strong & (fewest == 2) & (sides[left] + sides[right] == 3) & (sides[left] != 3) & (sides[right] != 3)
+    return Links(left, right, kind, fewest, is_strong, is_personal, is_own)

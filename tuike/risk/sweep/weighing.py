@@ -17,7 +17,11 @@ from tuike.risk.sweep.trade import Column
 from tuike.risk.sweep.weights import BIAS, WEIGHTS
 
 KINDS: dict[str, tuple[Family, dict[str, float]]] = {
-    "identity": (Family.IDENTITY, {"strong links": 1.0, "weak links": 0.5, "wide links": 0.7, "own places": 0.5}),
+    "identity": (Family.IDENTITY, {"personal links": 1.0, "wide personal links": 0.7}),
+    "one purse": (Family.IDENTITY, {"personal links": 1.0, "wide personal links": 0.7}),
+    "devices": (Family.IDENTITY, {"device links": 1.0, "wide device links": 0.7}),
+    "one device": (Family.IDENTITY, {"device links": 1.0, "wide device links": 0.7}),
+    "places": (Family.IDENTITY, {"weak links": 1.0, "own places": 1.0}),
     "loyalty": (Family.STRUCTURE, {"dedication": 1.0, "orders": 1.0}),
     "life": (Family.LIFE, {"age": 1.0, "registered together": 1.0}),
     "lag": (Family.TOUCH, {"lag": 1.0, "lag repeated": 1.0}),
@@ -39,13 +43,18 @@ KINDS: dict[str, tuple[Family, dict[str, float]]] = {
     "linked members": (Family.IDENTITY, {}),
     "placed members": (Family.IDENTITY, {}),
 }
-_SHOWN = {"linked members": ("strong links", "wide links"), "placed members": ("weak links", "own places")}
+_SHOWN = {
+    "linked members": ("personal links", "wide personal links"),
+    "placed members": ("weak links", "own places", "device links", "wide device links"),
+}
 """Kinds that count how many members show any of some traits, beyond what is usual."""
 _NAMES = tuple(KINDS)
 _IN_ALL = tuple(name for name in _NAMES if name not in {"newness", "burst"})
 """Kinds that also weigh by how many show them."""
+_CLOSE = frozenset({"devices", "one device", "places", "placed members", "loyalty", "company", "common customers"})
+"""What people who live together and buy from each other show without any deceit: all of it is one kind of evidence."""
 _BESIDE = 1.5
-"""What all families of evidence but the heaviest should add to the odds."""
+"""What all sorts of evidence but the heaviest should add to the odds."""
 _FOR_MISSING = 4.0
 _HEADS_MAX = 20
 """What many have in common by a little is chance or custom: more heads than these do not add to the evidence."""
@@ -79,9 +88,10 @@ class Weighed:
 
 
 def weigh_hubs(
-    dealings: Dealings, fit: Fit, seats: Seats, company: Column, career: Career, hub_of: Column, usual_orders: float
-) -> Weighed:
-    """Weigh the evidence of every hub."""
+    dealings: Dealings, fit: Fit, seats: Seats, company: Column, career: Career, shared: tuple[Column, Column],
+    hub_of: Column, usual_orders: float,
+) -> Weighed:  # fmt: skip
+    """Weigh the evidence of every hub; `shared` counts the personal identifiers and the devices that members share."""
     hubs = fit.members.size
     promoters = np.maximum(np.bincount(hub_of, minlength=hubs), 1)
     members = np.maximum(fit.members, 1)
@@ -95,6 +105,10 @@ def weigh_hubs(
         for name, weight in traits.items():
             kinds[:, number] += weight * fit.by_trait[:, place[name]]
     kinds = np.minimum(kinds, 6.0)
+    # One device is one place, one card is one purse, however many use it; the second is the first coincidence.
+    for (several, one), count in zip((("identity", "one purse"), ("devices", "one device")), shared, strict=True):
+        kinds[:, _NAMES.index(several)] *= 1.0 - 1.0 / np.maximum(count, 1.0)
+        kinds[:, _NAMES.index(one)] /= np.maximum(count, 1.0)
     kinds[:, _NAMES.index("identity")] += seats.identity / accounts
     kinds[:, _NAMES.index("haste")] = seats.haste / accounts
     kinds[:, _NAMES.index("common customers")] = company / accounts
@@ -108,9 +122,12 @@ def weigh_hubs(
         kinds[:, _NAMES.index(name)] = _count_beyond_usual(dealings, ring, shows, members) / accounts
         whole = kinds[:, _NAMES.index(name)] * accounts
         in_all[:, _IN_ALL.index(name)] = np.log1p(whole / 2)
-    by_weight = np.sort(kinds, axis=1)[:, ::-1]
-    agreement = by_weight[:, 1:].sum(axis=1)
-    of_three = by_weight[:, 2:].sum(axis=1)
+    sorts = [_sort_of(name) for name in _NAMES]
+    by_weight = np.sort(
+        np.stack([kinds[:, [sort == of for sort in sorts]].sum(axis=1) for of in dict.fromkeys(sorts)], axis=1), axis=1
+    )
+    agreement = by_weight[:, :-1].sum(axis=1)
+    of_three = by_weight[:, :-2].sum(axis=1)
     is_refunding = refunding / members * (fit.by_trait[:, REFUND] > 0) * np.minimum(members, 8) / 8
     size = np.maximum(np.diff(dealings.starts), 1)
     features = np.column_stack(
@@ -141,20 +158,23 @@ def _count_beyond_usual(dealings: Dealings, ring: Column, shows: Column, members
 
 
 def _weigh_without_best(features: Column) -> Column:
-    """Return what all families of evidence add to the odds but the heaviest of them."""
+    """Return what all sorts of evidence add to the odds but the heaviest of them; closeness is one sort."""
     weights = np.array([WEIGHTS[name] for name in FEATURES])
-    extra = {"refunding": Family.REFUND, "seats": Family.IDENTITY}
-    families = [
-        KINDS[name.removesuffix(" in all")][0] if name.removesuffix(" in all") in KINDS else extra.get(name)
-        for name in FEATURES
-    ]
+    sorts = [_sort_of(name.removesuffix(" in all")) for name in FEATURES]
     parts = [
-        (features * weights)[:, [of is family for of in families]].sum(axis=1)
-        for family in FAMILIES if family in families
-    ]  # fmt: skip
+        (features * weights)[:, [sort == of for sort in sorts]].sum(axis=1) for of in dict.fromkeys(filter(None, sorts))
+    ]
     together = np.stack(parts, axis=1)
     without: Column = together.sum(axis=1) - together.max(axis=1)
     return without
+
+
+def _sort_of(name: str) -> str | None:
+    if name in _CLOSE:
+        return "close"
+    if name in KINDS:
+        return KINDS[name][0].value
+    return {"refunding": Family.REFUND.value, "seats": Family.IDENTITY.value}.get(name)
 
 
 def get_weights() -> dict[str, object]:

@@ -20,17 +20,21 @@ def _place_carrier_nat(world: World) -> None:
 
 def _place_shop_tablet(world: World) -> None:
     rng = world.rng
-    clerk = pick_promoters(world, 1, low=0.5)
+    clerk = pick_promoters(world, 1 if rng.random() < 0.7 else int(rng.integers(2, 5)), low=0.5)
     tablet = world.new_values(1)
     opened = world.start + int(rng.uniform(0.1, 0.7) * world.host.days * DAY)
     count = int(rng.integers(25, 90))
     registered = world.pick_instants(np.full(count, opened))
     customers = add_buyers(world, registered, city=int(world.promoters["city"][clerk[0]]))
     see(world, "device", customers, tablet, registered)
-    see(world, "device", clerk, tablet, np.array([opened]), is_buyer=False)
+    see(world, "device", clerk, tablet, np.full(len(clerk), opened), is_buyer=False)
     see(world, "ip", customers, world.new_values(1), registered)
     world.place(
-        customers, int(clerk[0]), world.pick_skus(count), registered + rng.integers(120, 1800, count), touched=0.3
+        customers,
+        clerk[rng.integers(0, len(clerk), count)],
+        world.pick_skus(count),
+        registered + rng.integers(120, 1800, count),
+        touched=0.3,
     )
     shopping.shop_for(world, customers, rng.poisson(1.1, count))
     world.mark_group("shop_tablet", clerk, customers)
@@ -75,7 +79,7 @@ def _place_agency_payout(world: World) -> None:
 
 CONFOUNDERS = (
     Confounder("carrier_nat", "hundreds of strangers come through two addresses of a carrier", _place_carrier_nat),
-    Confounder("shop_tablet", "a clerk signs customers up on the shop's tablet; each orders at once, some come back",
+    Confounder("shop_tablet", "clerks sign customers up on the shop's tablet; each orders at once, some come back",
                _place_shop_tablet),
     Confounder("recycled_phone", "a phone number given up by one customer was given to another", _place_recycled_phone),
     Confounder("reinstalled_device", "each new installation looks like a new device, and used phones are sold on",
