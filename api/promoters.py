@@ -7,7 +7,7 @@ import marshmallow as ma
 from api import fields as f
 from api.answers import instant, page
 from api.routing import INTEGRATORS, READERS, RISK, Answer, Call, PageQuery, Routes, Shape
-from tuike import commission, team
+from tuike import commission, people, team
 from tuike.shared.errors import ValidationFailed
 
 routes = Routes("promoters", description="Promoters, their inviters and their teams.")
@@ -228,11 +228,12 @@ def preview_inviter(call: Call, promoter_id: str, body: dict[str, Any]) -> dict[
 
 @routes.call(
     "PUT", "/promoters/<id:promoter_id>/status", who=RISK, body=NewStatus, answer=PromoterAnswer,
-    writes_relations=True, refusals=["404 promoter_not_found"], example={"status": "suspended", "reason": "complaint"},
+    writes_relations=True, refusals=["404 promoter_not_found", "409 person_banned", "409 banned_by_case"],
+    example={"status": "suspended", "reason": "complaint"},
 )  # fmt: skip
 def put_status(call: Call, promoter_id: str, body: dict[str, Any]) -> dict[str, Any]:
-    """Suspend a promoter or let one back in; only active promoters earn and share."""
-    team.change_status(
+    """Suspend a promoter or let one back in; only active promoters earn and share, and no banned one comes back."""
+    people.change_promoter_status(
         call.tx, promoter_id=promoter_id, status=body["status"], reason=body["reason"] or "", now=call.now
     )
     return render_promoter(team.get_promoter(call.tx, call.graph, promoter_id=promoter_id))

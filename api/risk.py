@@ -143,6 +143,7 @@ class RiskMemberAnswer(Answer):
     accused = ma.fields.Boolean(required=True)
     held = ma.fields.Boolean(required=True)
     banned = ma.fields.Boolean(required=True)
+    locked_out = ma.fields.Boolean(required=True, metadata={"description": "The case banned the person's account."})
 
 
 class AtStakeAnswer(Answer):
@@ -169,7 +170,12 @@ class RiskCaseBrief(Answer):
     state = ma.fields.String(required=True, validate=ma.validate.OneOf(STATES))
     pattern = ma.fields.String(required=True)
     score = ma.fields.Float(required=True)
-    orders_count = ma.fields.Integer(required=True)
+    orders_count = ma.fields.Integer(
+        required=True, metadata={"description": "Paid orders among its members, as of now."}
+    )
+    joined_orders_count = ma.fields.Integer(
+        required=True, metadata={"description": "Those of them that came since the group was last found."}
+    )
     commission_base_minor = ma.fields.Integer(required=True)
     summary = ma.fields.String(required=True)
     assignee_id = ma.fields.String(required=True, allow_none=True)
@@ -185,11 +191,28 @@ class RiskCaseBrief(Answer):
 class RiskCaseAnswer(RiskCaseBrief):
     members = ma.fields.List(ma.fields.Nested(RiskMemberAnswer), required=True)
     at_stake = ma.fields.List(ma.fields.Nested(AtStakeAnswer), required=True)
+    sentences = ma.fields.List(ma.fields.String(), required=True, metadata={"description": "What joined it by itself."})
+    sentences_zh = ma.fields.List(ma.fields.String(), required=True)
     history = ma.fields.List(ma.fields.Nested(CaseEventAnswer), required=True)
 
 
 class RiskCasePage(Answer):
     items = ma.fields.List(ma.fields.Nested(RiskCaseBrief), required=True)
+    next_cursor = ma.fields.String(required=True, allow_none=True)
+
+
+class ReachAnswer(Answer):
+    account_kind = ma.fields.String(required=True)
+    account_id = ma.fields.String(required=True)
+    score = ma.fields.Float(required=True, metadata={"description": "From 0 to 1."})
+    distance = ma.fields.Integer(required=True)
+    members = ma.fields.Integer(required=True)
+    sentence = ma.fields.String(required=True)
+    sentence_zh = ma.fields.String(required=True)
+
+
+class ReachPage(Answer):
+    items = ma.fields.List(ma.fields.Nested(ReachAnswer), required=True)
     next_cursor = ma.fields.String(required=True, allow_none=True)
 
 
@@ -212,11 +235,23 @@ class AmountsAnswer(Answer):
 class BlastAnswer(Answer):
     case_id = ma.fields.String(required=True)
     promoter_ids = ma.fields.List(ma.fields.String(), required=True)
+    suspended_ids = ma.fields.List(
+        ma.fields.String(), required=True, metadata={"description": "Promoters who are active now."}
+    )
+    shopper_ids = ma.fields.List(
+        ma.fields.String(), required=True, metadata={"description": "Persons whose every login ends."}
+    )
     upline_promoter_ids = ma.fields.List(ma.fields.String(), required=True)
     orders = ma.fields.List(ma.fields.Nested(AmountsAnswer), required=True)
     commissions = ma.fields.List(ma.fields.Nested(AmountsAnswer), required=True)
     uplines = ma.fields.List(ma.fields.Nested(AmountsAnswer), required=True)
-    withdrawals = ma.fields.List(ma.fields.Nested(AmountsAnswer), required=True)
+    withdrawals = ma.fields.List(
+        ma.fields.Nested(AmountsAnswer), required=True, metadata={"description": "Go back to wallets, which stay shut."}
+    )
+    under_way = ma.fields.List(
+        ma.fields.Nested(AmountsAnswer), required=True,
+        metadata={"description": "Withdrawals that a provider is paying: these cannot be stopped."},
+    )  # fmt: skip
     available = ma.fields.List(ma.fields.Nested(AmountsAnswer), required=True)
     fingerprint = ma.fields.String(required=True, metadata={"description": "Goes into the ban that follows."})
 
@@ -248,6 +283,10 @@ class SweepAnswer(Answer):
     counts = ma.fields.Dict(required=True, allow_none=True)
     seconds = ma.fields.Dict(required=True, allow_none=True)
     problem = ma.fields.String(required=True, allow_none=True)
+    stage = ma.fields.String(required=True, allow_none=True, metadata={"description": "What it did last."})
+    stage_done = ma.fields.Integer(required=True, allow_none=True)
+    stage_total = ma.fields.Integer(required=True, allow_none=True)
+    progressed_at = ma.fields.DateTime(required=True, allow_none=True)
 
 
 class SweepPage(Answer):
@@ -317,10 +356,13 @@ def _render_brief(case: risk.RiskCase) -> dict[str, Any]:
 
 def _render_case(call: Call, case: risk.RiskCase) -> dict[str, Any]:
     members = risk.list_members(call.tx, case_id=case.id)
+    english, chinese = risk.tell_growth(case, members)
     history = risk.list_events(call.tx, case_id=case.id)
     document = _render_brief(case) | {
         "members": [asdict(member) for member in members],
         "at_stake": [asdict(amounts) for amounts in risk.get_at_stake(call.tx, members=members)],
+        "sentences": english,
+        "sentences_zh": chinese,
         "history": [asdict(event) | {"at": instant(event.at)} for event in history],
     }
     masked: dict[str, Any] = _mask(call, document)
@@ -447,11 +489,25 @@ def list_evidence(call: Call, case_id: str, query: dict[str, Any]) -> dict[str, 
     return masked | {"items": [_tell_edge(edge) for edge in masked["items"]]}
 
 
+@routes.call("GET", "/risk/cases/<id:case_id>/reach", who=SEERS, query=PageQuery, answer=ReachPage,
+             refusals=["404 risk_case_not_found", "503 graph_unavailable"])  # fmt: skip
+def list_reach(call: Call, case_id: str, query: dict[str, Any]) -> dict[str, Any]:
+    """List the accounts near the accused of a confirmed case, the nearest first; they are accused of nothing."""
+
+    def render(near: risk.Reach) -> dict[str, Any]:
+        english, chinese = risk.tell_reach(near)
+        return asdict(near) | {"sentence": english, "sentence_zh": chinese}
+
+    masked: dict[str, Any] = _mask(call, page(risk.list_reach(call.tx, case_id=case_id, **query), render))
+    return masked
+
+
 @routes.call("GET", "/risk/cases/<id:case_id>/ban-preview", who=SEERS, answer=BlastAnswer,
-             refusals=["404 risk_case_not_found"])  # fmt: skip
+             refusals=["404 risk_case_not_found", "503 graph_unavailable"])  # fmt: skip
 def get_ban_preview(call: Call, case_id: str) -> dict[str, Any]:
     """Get whom and what a ban would touch now; a ban names the fingerprint, so that it touches nothing else."""
-    return asdict(risk.preview_ban(call.tx, case_id=case_id))
+    masked: dict[str, Any] = _mask(call, asdict(risk.preview_ban(call.tx, case_id=case_id)))
+    return masked
 
 
 def _declare_decision(word: str, verb: Callable[..., risk.RiskCase], promise: str, *, changes_standing: bool) -> None:
@@ -476,7 +532,7 @@ _declare_decision("release", risk.release_case, "Let go what the case holds, and
                   changes_standing=True)  # fmt: skip
 _declare_decision("innocent", risk.label_innocent, "Say that nobody did wrong; later sweeps keep silent about them.",
                   changes_standing=True)  # fmt: skip
-_declare_decision("ban", risk.ban_case, "Suspend the accused promoters and freeze all that the accused orders earn.",
+_declare_decision("ban", risk.ban_case, "Shut the accused out, send their withdrawals back and freeze what they earn.",
                   changes_standing=True)  # fmt: skip
 
 
@@ -507,8 +563,8 @@ def post_case_comment(call: Call, case_id: str, body: dict[str, Any]) -> dict[st
 def list_sweeps(call: Call, query: dict[str, Any]) -> dict[str, Any]:
     """List the sweeps for rings, newest first, with what they counted and how they ended."""
     found = risk.list_sweeps(call.tx, **query)
-    return page(found, lambda run: asdict(run) | {"started_at": instant(run.started_at),
-                                                  "finished_at": instant(run.finished_at)})  # fmt: skip
+    names = ("started_at", "finished_at", "progressed_at")
+    return page(found, lambda run: asdict(run) | {name: instant(getattr(run, name)) for name in names})
 
 
 @routes.call("GET", "/me/holds", who=SHOPPERS, query=PageQuery, answer=OwnHoldPage,

@@ -67,7 +67,8 @@ def get_shopper(call: Call, shopper_id: str) -> dict[str, Any]:
 @routes.call(
     "PUT", "/shoppers/<id:shopper_id>/status", who=RISK, body=NewShopperStatus, answer=ShopperAnswer,
     writes_relations=True,
-    refusals=["404 shopper_not_found", "503 keys_missing"], example={"status": "banned", "reason": "fraud"},
+    refusals=["404 shopper_not_found", "409 banned_by_case", "503 keys_missing"],
+    example={"status": "banned", "reason": "fraud"},
 )  # fmt: skip
 def put_shopper_status(call: Call, shopper_id: str, body: dict[str, Any]) -> dict[str, Any]:
     """Ban a shopper or take the ban back; from the answer on a banned shopper changes nothing and pays nothing.

@@ -11,7 +11,7 @@ from flask import Flask, Response, g, request
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client.core import GaugeMetricFamily
 
-from tuike import graph, payments, wallet
+from tuike import graph, payments, risk, wallet
 from tuike.db import outbox
 from tuike.shared.clock import read_clock
 from tuike.shared.errors import Unavailable
@@ -87,6 +87,7 @@ class _Depths:
                 unapplied = graph.journal.list_unapplied_count(tx)
                 unsealed = wallet.count_unsealed(tx)
                 attention = payments.get_attention(tx, overdue_before=read_clock() - _OVERDUE_AFTER)
+                sweeps = risk.get_sweep_state(tx)
         except Unavailable:
             up.add_metric(["postgres"], 0)
             yield up
@@ -103,6 +104,7 @@ class _Depths:
         yield behind
         yield GaugeMetricFamily("tuike_ledger_unsealed", "Ledger transactions without a seal yet.", unsealed)
         yield from _describe_attention(attention)
+        yield from _describe_sweeps(sweeps)
 
 
 def _describe_attention(found: payments.Attention) -> "Iterator[Metric]":
@@ -121,6 +123,17 @@ def _describe_attention(found: payments.Attention) -> "Iterator[Metric]":
     yield GaugeMetricFamily("tuike_payments_overdue", overdue, found.overdue_payments)
     yield GaugeMetricFamily("tuike_bill_differences_open", "What bills and our rows disagree about.",
                             found.open_differences)  # fmt: skip
+
+
+def _describe_sweeps(found: risk.SweepState) -> "Iterator[Metric]":
+    """When sweeps for rings ended; what never happened is left out."""
+    ended = GaugeMetricFamily("tuike_risk_sweep_ended_seconds", "When a sweep for rings last ended.", labels=["how"])
+    for how, at in (("done", found.done_at), ("failed", found.failed_at)):
+        if at is not None:
+            ended.add_metric([how], at.timestamp())
+    yield ended
+    running = 0.0 if found.running_since is None else (read_clock() - found.running_since).total_seconds()
+    yield GaugeMetricFamily("tuike_risk_sweep_running_seconds", "For how long a sweep has been running.", running)
 
 
 def name_request(given: str) -> str:

@@ -43,6 +43,7 @@ class Config:
     alipay_root_certificate: str = field(default="", repr=False)
     trusted_proxies: int = 0
     risk_sweep_hours: int = 24
+    risk_sweep_minutes: int = 120
     token_keys: str = field(default="", repr=False)
     data_keys: str = field(default="", repr=False)
     digest_key: str = field(default="", repr=False)
@@ -93,6 +94,7 @@ VARIABLES = {
     "TUIKE_ALIPAY_ROOT_CERTIFICATE": "alipay_root_certificate",
     "TUIKE_TRUSTED_PROXIES": "trusted_proxies",
     "TUIKE_RISK_SWEEP_HOURS": "risk_sweep_hours",
+    "TUIKE_RISK_SWEEP_MINUTES": "risk_sweep_minutes",
     "TUIKE_TOKEN_KEYS": "token_keys",
     "TUIKE_DATA_KEYS": "data_keys",
     "TUIKE_DIGEST_KEY": "digest_key",

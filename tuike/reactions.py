@@ -31,6 +31,11 @@ def _check(tx: Transaction, graph: Graph, keys: Sequence[str], now: datetime) ->
     risk.check_orders(tx, graph, keys=keys, now=now)
 
 
+def _spread(tx: Transaction, graph: Graph, case_ids: Sequence[str], now: datetime) -> None:
+    for case_id in case_ids:
+        risk.spread_case(tx, graph, case_id=case_id, now=now)
+
+
 def _start_holding(tx: Transaction, graph: Graph, order_ids: Sequence[str], now: datetime) -> None:
     commission.start_holding(tx, order_ids=order_ids)
 
@@ -79,6 +84,7 @@ REACTIONS = {
     "order.unresolved": Reaction(_resolve, batch=1),
     "order.paid": Reaction(_accrue, batch=500),
     commission.UNCHECKED: Reaction(_check, batch=100),
+    risk.CONFIRMED: Reaction(_spread, batch=1),  # each locks its case
     "order.received": Reaction(_start_holding, batch=500),
     "order.refunded": Reaction(_reverse, batch=100),
     catalog.STOCK_CHANGED: Reaction(_refresh_stock, batch=500),

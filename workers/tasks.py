@@ -11,7 +11,6 @@ from workers.celery_app import app as celery
 from workers.celery_app import open_app
 
 _DRAIN_FOR = timedelta(seconds=20)
-_SWEEP_SECONDS = 250
 _RESERVATIONS_AT_ONCE = 200
 
 
@@ -95,16 +94,19 @@ def run_rules() -> int:
     return workbench.run_due_rules(app.db, app.graph, app.desk, now=clock.read_clock(), rules_max=1)
 
 
-@celery.task(name="risk.sweep", soft_time_limit=260, time_limit=280)
+@celery.task(name="risk.sweep")
 def sweep_for_rings() -> bool:
-    """Sweep the shop for rings if it is time; in a process of its own, which gives back all its memory."""
+    """Start a sweep for rings if it is time: a process of its own, for which no worker waits.
+
+    It says in its row how far it is, gives up by itself when it takes too long, and of several only one sweeps.
+    """
     app = open_app()
     every = timedelta(hours=app.config.risk_sweep_hours)
     with app.db.transaction() as tx:
         if not risk.is_sweep_due(tx, every=every, now=clock.read_clock()):
             return False
-    command = [sys.executable, "-m", "tuike.cli", "risk", "sweep"]
-    subprocess.run(command, check=True, timeout=_SWEEP_SECONDS, stdout=subprocess.DEVNULL)
+    command = [sys.executable, "-m", "tuike.cli", "risk", "sweep", "--minutes", str(app.config.risk_sweep_minutes)]
+    subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, start_new_session=True)
     return True
 
 

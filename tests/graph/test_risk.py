@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from tests.graph.conftest import START, World
+from tuike.risk.cases import store as cases
 from tuike.risk.checks import store
 from tuike.risk.live import store as live
 from tuike.shared.clock import to_micros
@@ -76,6 +77,24 @@ def test_what_persons_used_is_exported_with_the_promoter_they_are(world: World) 
     assert {tuple(use) for _, _, uses in found for use in uses} == {
         ("device", found[0][2][0][1], to_micros(START)),
     }  # fmt: skip
+
+
+def test_who_used_identifiers_is_listed_up_to_a_bound_with_the_promoter_it_is(world: World) -> None:
+    promoter = world.make_promoter(external_id="p")
+    code = world.make_link(promoter)
+    for number in range(5):
+        world.touch(code, buyer_id=f"b-{number}", device_id="hall", apply=False)
+    world.touch(code, buyer_id="p", device_id="own")
+    world.touch(code, buyer_id="b-0", device_id="own")
+    settle(world)
+    keys = store.list_identifiers(world.graph, person_ids=["p", "b-1"])
+    (own,), (hall,) = keys["p"], keys["b-1"]
+
+    found = cases.list_sharers(world.graph, keys=[own, hall, "device:none"], most=4)
+
+    assert sorted(found) == sorted([own, hall])
+    assert sorted(found[own]) == [("b-0", None), ("p", promoter)]
+    assert len(found[hall]) == 4
 
 
 def _find(world: World, name: str) -> str:

@@ -1,6 +1,7 @@
 """`tuike risk`."""
 
 import json
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +30,9 @@ def risk() -> None:
     type=click.Path(path_type=Path),
     help="Where accounts.csv, cases.csv, members.csv, evidence.csv and report.json are written.",
 )
+@click.option("--minutes", type=click.IntRange(min=1), help="Give a sweep of the shop up after so many minutes.")
 @takes_data_dir
-def sweep(source: Path | None, target: Path | None, directory: Path) -> None:
+def sweep(source: Path | None, target: Path | None, minutes: int | None, directory: Path) -> None:
     """Find rings in the living shop, or in a world of CSV files, and print the counts and seconds as JSON.
 
     Without directories the shop's own data is swept, and what is found becomes cases. With them every row is proved
@@ -39,7 +41,7 @@ def sweep(source: Path | None, target: Path | None, directory: Path) -> None:
     from tuike import risk as capability
 
     if source is None and target is None:
-        _sweep_living(directory)
+        _sweep_living(directory, minutes)
         return
     if source is None or target is None:
         missing = "--input" if source is None else "--output"
@@ -56,13 +58,19 @@ def sweep(source: Path | None, target: Path | None, directory: Path) -> None:
     click.echo(json.dumps({"counts": report["counts"], "seconds": report["seconds"]}))
 
 
-def _sweep_living(directory: Path) -> None:
+def _sweep_living(directory: Path, minutes: int | None) -> None:
     from tuike import risk as capability
 
+    def give_up(*_: object) -> None:
+        raise TimeoutError(f"The sweep took longer than {minutes} minutes.")
+
+    if minutes is not None:  # where the system has no alarm, whoever started the sweep ends it
+        signal.signal(signal.SIGALRM, give_up)
+        signal.alarm(60 * minutes)
     with open_app(directory) as app, show_progress("Sweeping") as progress:
         try:
             done = capability.sweep_living(app.db, app.graph, progress=progress)
-        except capability.PartMissing as error:
+        except (capability.PartMissing, capability.SweepRunning, TimeoutError) as error:
             raise click.ClickException(str(error)) from error
     click.echo(json.dumps({"sweep_id": done.id, "counts": done.counts, "seconds": done.seconds}))
 

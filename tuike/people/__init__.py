@@ -5,10 +5,11 @@ become: one person, one node. An *export* holds everything that names the person
 somebody is and leaves the id, a pseudonym, in vouchers, orders and graph; it is refused while money is owed either way.
 """
 
-from tuike.people.model import AlreadyPromoter, ErasureBlocked, ErasureResult
+from tuike.people.model import AlreadyPromoter, BannedByCase, ErasureBlocked, ErasureResult, PersonBanned
 from tuike.people.service import (
     become_promoter,
     change_person_status,
+    change_promoter_status,
     erase_person,
     export_person,
     find_promoter_id,
@@ -16,10 +17,13 @@ from tuike.people.service import (
 
 __all__ = [
     "AlreadyPromoter",
+    "BannedByCase",
     "ErasureBlocked",
     "ErasureResult",
+    "PersonBanned",
     "become_promoter",
     "change_person_status",
+    "change_promoter_status",
     "erase_person",
     "export_person",
     "find_promoter_id",

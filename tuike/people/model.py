@@ -19,6 +19,19 @@ class AlreadyPromoter(Conflict):
     code, message = "already_promoter", "This shopper is a promoter already."
 
 
+class BannedByCase(Conflict):
+    """`fields` names the risk case whose ban stands in the way."""
+
+    code, message = "banned_by_case", "A risk case bans this account; only its release lets the account back in."
+
+    def __init__(self, case_id: str) -> None:
+        super().__init__(fields={"case_id": [case_id]})
+
+
+class PersonBanned(Conflict):
+    code, message = "person_banned", "The person is banned from the shop; take that ban back first."
+
+
 class ErasureBlocked(Conflict):
     """Money is owed either way; `fields` says where."""
 

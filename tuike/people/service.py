@@ -8,7 +8,7 @@ from tuike.db import Transaction
 from tuike.identity import AgreementKind, ShopperStatus, Vault
 from tuike.orders import Order
 from tuike.people import rules, store
-from tuike.people.model import AlreadyPromoter, ErasureBlocked, ErasureResult
+from tuike.people.model import AlreadyPromoter, BannedByCase, ErasureBlocked, ErasureResult, PersonBanned
 from tuike.shared.clock import format_instant
 from tuike.team import PromoterStatus
 
@@ -61,8 +61,13 @@ def change_person_status(
     """Ban a shopper, or take the ban back; the promoter the shopper has become is suspended and active with it.
 
     Every session of a banned shopper ends. Taking a ban back makes the promoter active only where the ban was what
-    suspended it. Raises ShopperNotFound, ValidationFailed.
+    suspended it. Raises ShopperNotFound, ValidationFailed, BannedByCase.
     """
+    if status == ShopperStatus.ACTIVE:
+        identity.lock_shopper(tx, shopper_id=user_id)  # whoever bans the person by a case comes before or after
+        case_id = risk.find_lock_out(tx, person_id=user_id)
+        if case_id is not None:
+            raise BannedByCase(case_id)
     shopper = identity.change_shopper_status(tx, shopper_id=user_id, status=status, reason=reason, now=now)
     promoter = store.find_promoter(tx, user_id=user_id)
     if promoter is None:
@@ -72,6 +77,29 @@ def change_person_status(
     elif team.find_status_reason(tx, promoter_id=promoter.id) == BANNED:
         team.change_status(tx, promoter_id=promoter.id, status=PromoterStatus.ACTIVE, reason="ban lifted", now=now)
     return shopper
+
+
+def change_promoter_status(
+    tx: Transaction, *, promoter_id: str, status: PromoterStatus | str, reason: str, now: datetime
+) -> None:
+    """Suspend a promoter or let one back in, unless a ban of the person or of a risk case keeps it out.
+
+    Raises PromoterNotFound, ValidationFailed, PersonBanned, BannedByCase.
+    """
+    if status == PromoterStatus.ACTIVE:
+        _refuse_while_banned(tx, promoter_id)
+    team.change_status(tx, promoter_id=promoter_id, status=status, reason=reason, now=now)
+
+
+def _refuse_while_banned(tx: Transaction, promoter_id: str) -> None:
+    person_id = team.find_external_id(tx, promoter_id=promoter_id)
+    if person_id is not None and identity.is_banned(tx, shopper_id=person_id):
+        case_id = risk.find_lock_out(tx, person_id=person_id)
+        raise PersonBanned if case_id is None else BannedByCase(case_id)
+    team.lock_status(tx, promoter_id=promoter_id)  # a ban under way comes first, and is then seen
+    case_id = risk.find_ban(tx, promoter_id=promoter_id)
+    if case_id is not None:
+        raise BannedByCase(case_id)
 
 
 def find_promoter_id(tx: Transaction, *, user_id: str) -> str | None:

@@ -12,7 +12,9 @@ it needs the `risk` extra.
 In the living shop every order that earns somebody something is *checked* once it is paid: *rules*, which are data with
 versions, find what speaks against it, and a rule that is live *holds* its commission. A *case* is a group that a sweep
 or a person accuses; people decide about cases, and every decision is one transaction with the money it freezes or lets
-go. No sale is ever refused, and no rule holds anything by itself unless somebody made it live.
+go. Between sweeps cases *grow*: an order of members joins their case with its check. Once a case is confirmed, it is
+looked who stands *near* its members, by what only few people share; they are accused of nothing. No sale is ever
+refused, and no rule holds anything by itself unless somebody made it live.
 """
 
 from collections.abc import Callable
@@ -38,15 +40,20 @@ from tuike.risk.cases.model import (
     MemberUnknown,
     Merged,
     NobodyAccused,
+    Reach,
     RiskCase,
 )
 from tuike.risk.cases.rules import list_allowed
+from tuike.risk.cases.sentences import tell_growth, tell_reach
 from tuike.risk.cases.service import (
+    CONFIRMED,
     assign_case,
     ban_case,
     comment_case,
     confirm_case,
     create_case,
+    find_ban,
+    find_lock_out,
     forget_identifiers,
     get_at_stake,
     get_case,
@@ -56,10 +63,12 @@ from tuike.risk.cases.service import (
     list_events,
     list_evidence,
     list_members,
+    list_reach,
     merge_found,
     preview_ban,
     release_case,
 )
+from tuike.risk.cases.spreading import spread_case
 from tuike.risk.checks.model import (
     Actor,
     CheckDecided,
@@ -97,11 +106,12 @@ from tuike.risk.checks.service import (
     request_checks,
 )
 from tuike.risk.live import service as _live
-from tuike.risk.live.model import SweepRun, SweepRunning
-from tuike.risk.live.service import is_sweep_due, list_sweeps
+from tuike.risk.live.model import SweepRun, SweepRunning, SweepState
+from tuike.risk.live.service import get_sweep_state, is_sweep_due, list_sweeps
 from tuike.risk.model import Case, Family, InputFault, Member, Role, Settings
 
 __all__ = [
+    "CONFIRMED",
     "FOR_PROMOTERS",
     "Actor",
     "Amounts",
@@ -137,6 +147,7 @@ __all__ = [
     "Outcome",
     "ParametersUnfit",
     "PartMissing",
+    "Reach",
     "RiskCase",
     "RiskRule",
     "RiskRuleNotFound",
@@ -145,6 +156,7 @@ __all__ = [
     "Settings",
     "SweepRun",
     "SweepRunning",
+    "SweepState",
     "WithdrawalHeld",
     "add_to_list",
     "assign_case",
@@ -154,10 +166,13 @@ __all__ = [
     "confirm_case",
     "create_case",
     "decide_check",
+    "find_ban",
+    "find_lock_out",
     "forget_identifiers",
     "get_at_stake",
     "get_case",
     "get_check",
+    "get_sweep_state",
     "hold_case",
     "is_sweep_due",
     "label_innocent",
@@ -169,6 +184,7 @@ __all__ = [
     "list_frozen",
     "list_list_entries",
     "list_members",
+    "list_reach",
     "list_rule_versions",
     "list_rules",
     "list_sweeps",
@@ -180,10 +196,13 @@ __all__ = [
     "remove_from_list",
     "replace_rule",
     "request_checks",
+    "spread_case",
     "sweep_files",
     "sweep_living",
     "tell_edge",
     "tell_finding",
+    "tell_growth",
+    "tell_reach",
 ]
 
 

@@ -2363,7 +2363,7 @@ export interface paths {
             readonly cookie?: never;
         };
         readonly get?: never;
-        /** Suspend a promoter or let one back in; only active promoters earn and share. */
+        /** Suspend a promoter or let one back in; only active promoters earn and share, and no banned one comes back. */
         readonly put: operations["put_status"];
         readonly post?: never;
         readonly delete?: never;
@@ -2533,7 +2533,7 @@ export interface paths {
         };
         readonly get?: never;
         readonly put?: never;
-        /** Suspend the accused promoters and freeze all that the accused orders earn. */
+        /** Shut the accused out, send their withdrawals back and freeze what they earn. */
         readonly post: operations["post_case_ban"];
         readonly delete?: never;
         readonly options?: never;
@@ -2649,6 +2649,25 @@ export interface paths {
         readonly put?: never;
         /** Say that nobody did wrong; later sweeps keep silent about them. */
         readonly post: operations["post_case_innocent"];
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
+    readonly "/api/v1/risk/cases/{case_id}/reach": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly case_id: string;
+            };
+            readonly cookie?: never;
+        };
+        /** List the accounts near the accused of a confirmed case, the nearest first; they are accused of nothing. */
+        readonly get: operations["list_reach"];
+        readonly put?: never;
+        readonly post?: never;
         readonly delete?: never;
         readonly options?: never;
         readonly head?: never;
@@ -4193,8 +4212,15 @@ export interface components {
             readonly fingerprint: string;
             readonly orders: readonly components["schemas"]["AmountsAnswer"][];
             readonly promoter_ids: readonly string[];
+            /** @description Persons whose every login ends. */
+            readonly shopper_ids: readonly string[];
+            /** @description Promoters who are active now. */
+            readonly suspended_ids: readonly string[];
+            /** @description Withdrawals that a provider is paying: these cannot be stopped. */
+            readonly under_way: readonly components["schemas"]["AmountsAnswer"][];
             readonly upline_promoter_ids: readonly string[];
             readonly uplines: readonly components["schemas"]["AmountsAnswer"][];
+            /** @description Go back to wallets, which stay shut. */
             readonly withdrawals: readonly components["schemas"]["AmountsAnswer"][];
         };
         readonly BrandAnswer: {
@@ -5803,6 +5829,20 @@ export interface components {
             readonly sku_id: string;
             readonly spec: readonly string[];
         };
+        readonly ReachAnswer: {
+            readonly account_id: string;
+            readonly account_kind: string;
+            readonly distance: number;
+            readonly members: number;
+            /** @description From 0 to 1. */
+            readonly score: number;
+            readonly sentence: string;
+            readonly sentence_zh: string;
+        };
+        readonly ReachPage: {
+            readonly items: readonly components["schemas"]["ReachAnswer"][];
+            readonly next_cursor: string | null;
+        };
         readonly ReconciliationAnswer: {
             readonly differences: number;
             readonly id: string;
@@ -5878,10 +5918,16 @@ export interface components {
             readonly decided_by: string | null;
             readonly history: readonly components["schemas"]["CaseEventAnswer"][];
             readonly id: string;
+            /** @description Those of them that came since the group was last found. */
+            readonly joined_orders_count: number;
             readonly members: readonly components["schemas"]["RiskMemberAnswer"][];
+            /** @description Paid orders among its members, as of now. */
             readonly orders_count: number;
             readonly pattern: string;
             readonly score: number;
+            /** @description What joined it by itself. */
+            readonly sentences: readonly string[];
+            readonly sentences_zh: readonly string[];
             /** @enum {string} */
             readonly source: "sweep" | "person";
             /** @enum {string} */
@@ -5903,6 +5949,9 @@ export interface components {
             readonly decided_at: string | null;
             readonly decided_by: string | null;
             readonly id: string;
+            /** @description Those of them that came since the group was last found. */
+            readonly joined_orders_count: number;
+            /** @description Paid orders among its members, as of now. */
             readonly orders_count: number;
             readonly pattern: string;
             readonly score: number;
@@ -5925,6 +5974,8 @@ export interface components {
             readonly accused: boolean;
             readonly banned: boolean;
             readonly held: boolean;
+            /** @description The case banned the person's account. */
+            readonly locked_out: boolean;
             readonly role: string;
             readonly score: number;
         };
@@ -6239,9 +6290,15 @@ export interface components {
             readonly finished_at: string | null;
             readonly id: string;
             readonly problem: string | null;
+            /** Format: date-time */
+            readonly progressed_at: string | null;
             readonly seconds: {
                 readonly [key: string]: unknown;
             } | null;
+            /** @description What it did last. */
+            readonly stage: string | null;
+            readonly stage_done: number | null;
+            readonly stage_total: number | null;
             /** Format: date-time */
             readonly started_at: string;
             /** @enum {string} */
@@ -21135,7 +21192,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `idempotency_key_reused`, `idempotency_in_progress` */
+            /** @description `person_banned`, `banned_by_case`, `idempotency_key_reused`, `idempotency_in_progress` */
             readonly 409: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -22269,7 +22326,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `postgres_unavailable`, `busy` */
+            /** @description `graph_unavailable`, `postgres_unavailable`, `busy` */
             readonly 503: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -22868,6 +22925,89 @@ export interface operations {
                 };
             };
             /** @description `postgres_unavailable`, `busy` */
+            readonly 503: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    readonly list_reach: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description `next_cursor` of the page before; opaque. */
+                readonly cursor?: string | null;
+                /** @description How many items at most. */
+                readonly limit?: number;
+            };
+            readonly header?: never;
+            readonly path: {
+                readonly case_id: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description OK */
+            readonly 200: {
+                headers: {
+                    /** @description Names this request in the logs. */
+                    readonly "X-Request-Id"?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ReachPage"];
+                };
+            };
+            /** @description `unauthenticated` */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `forbidden`, `second_factor_missing` */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `risk_case_not_found` */
+            readonly 404: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `validation_failed` */
+            readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `internal_error` */
+            readonly 500: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `graph_unavailable`, `postgres_unavailable`, `busy` */
             readonly 503: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -27164,7 +27304,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `idempotency_key_reused`, `idempotency_in_progress` */
+            /** @description `banned_by_case`, `idempotency_key_reused`, `idempotency_in_progress` */
             readonly 409: {
                 headers: {
                     readonly [name: string]: unknown;

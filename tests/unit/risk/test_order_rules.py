@@ -10,9 +10,30 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tuike.risk.cases.model import CaseAction, CaseMember, CaseState
-from tuike.risk.cases.rules import HOLDS, decide_state, find_same, measure_overlap, merge_members
-from tuike.risk.checks.model import CaseHit, Edge, Facts, Finding, GraphFacts, ListHit, Mode, Outcome, RiskRule
+from tuike.risk.cases.model import CaseAction, CaseMember, CaseState, Evidence, FoundCase, Known
+from tuike.risk.cases.rules import (
+    HOLDS,
+    decide_state,
+    find_cleared,
+    find_same,
+    is_materially_new,
+    measure_overlap,
+    merge_members,
+)
+from tuike.risk.checks.model import (
+    CaseHit,
+    CaseMark,
+    Edge,
+    Facts,
+    Finding,
+    GraphFacts,
+    ListHit,
+    Mode,
+    Outcome,
+    ParametersUnfit,
+    ReachHit,
+    RiskRule,
+)
 from tuike.risk.checks.rules import PARAMETERS, check_parameters, decide_findings, decide_outcome
 from tuike.risk.checks.sentences import FOR_PROMOTERS, tell_edge, tell_finding
 
@@ -28,7 +49,8 @@ DEFAULTS: dict[str, dict[str, int]] = {
     "buyer_velocity": {"orders": 10, "minutes": 60}, "promoter_velocity": {"orders": 100, "minutes": 10},
     "device_velocity": {"buyers": 4, "minutes": 1440}, "ip_velocity": {"buyers": 12, "minutes": 60},
     "large_order": {"amount_minor": 1_000_000}, "fast_order": {"seconds": 3},
-    "refund_habit": {"orders": 5, "refunded_bps": 5000, "days": 90},
+    "refund_habit": {"orders": 5, "refunded_bps": 5000, "days": 90}, "near_case": {"score_bps": 5000},
+    "gathering": {"buyers": 4, "days": 30, "users_max": 8},
 }  # fmt: skip
 
 
@@ -102,6 +124,60 @@ def test_a_case_speaks_by_what_it_holds() -> None:
         assert find(cases=(CaseHit("rcs_1", state.value, "buyer", "b", is_held=True),)) == ["case_held"]
 
 
+def mark(case_id: str, members: str, users: int, *, state: str = "confirmed", digest: str = "d") -> CaseMark:
+    return CaseMark(case_id, state, "device", digest, tuple(("buyer", name) for name in members), users)
+
+
+def test_what_is_large_is_said_for_each_currency_and_nothing_is_converted() -> None:
+    def find_in(currency: str, goods_minor: int, **parameters: int) -> int | None:
+        rule = RiskRule(
+            "large_order", 1, {"amount_minor": 1_000_000} | parameters, Outcome.REVIEW, Mode.LIVE, "", "", NOON
+        )
+        facts = replace(FACTS, currency=currency, goods_minor=goods_minor)
+        found = decide_findings(facts, GraphFacts(), [rule])
+        return found[0].detail["amount_minor"] if found else None
+
+    assert find_in("CNY", 1_000_000) == 1_000_000
+    assert find_in("JPY", 10**12) is None
+    assert find_in("JPY", 10**12, amount_minor_jpy=20_000_000) == 20_000_000
+    assert find_in("JPY", 19_999_999, amount_minor_jpy=20_000_000) is None
+    assert find_in("CNY", 999_999, amount_minor_jpy=1) is None
+    assert check_parameters("large_order", {"amount_minor": 5, "amount_minor_usd": 7}) == {
+        "amount_minor": 5, "amount_minor_usd": 7,
+    }  # fmt: skip
+    for wrong in ({"amount_minor": 5, "amount_minor_xxy": 7}, {"amount_minor": 5, "amount_minor_usd": 0},
+                  {"amount_minor_usd": 7}, {"amount_minor": 5, "amount_minor_cny": 7}):  # fmt: skip
+        with pytest.raises(ParametersUnfit):
+            check_parameters("large_order", wrong)
+
+
+def test_who_shares_what_few_use_with_a_confirmed_case_is_looked_at() -> None:
+    def near(*marks: CaseMark, **facts: Any) -> list[str]:
+        return find(GraphFacts(marks=marks), **facts)
+
+    assert near(mark("rcs_1", "m", 2)) == ["near_case"]
+    assert near(mark("rcs_1", "mn", 3)) == ["near_case"]
+    assert near(mark("rcs_1", "m", 3)) == []  # somebody else uses it too
+    assert near(mark("rcs_1", "m", 3), mark("rcs_1", "m", 3, digest="e"), mark("rcs_1", "m", 3, digest="f")) == [
+        "near_case"
+    ]
+    assert near(mark("rcs_1", "mnopqrstuvwxyz", 40)) == []  # a place
+    assert near(mark("rcs_1", "m", 2, state="open")) == []  # nobody has confirmed it
+    assert near(mark("rcs_1", "m", 2), is_cleared=True) == []
+    assert near(reach=(ReachHit("rcs_1", "promoter", "p1", 0.5),)) == ["near_case"]
+    assert near(reach=(ReachHit("rcs_1", "promoter", "p1", 0.49),)) == []
+    inside = (CaseHit("rcs_1", "confirmed", "buyer", "b", is_held=True),)
+    assert near(mark("rcs_1", "m", 2), cases=inside) == ["case_held"]
+
+
+def test_buyers_who_share_with_their_promoter_gather() -> None:
+    shared = GraphFacts({1: (("device:d", 5),)})
+    assert "gathering" not in find(shared, gathered=frozenset("xy"))
+    assert "gathering" not in find(shared, gathered=frozenset("bxy"))  # the buyer's own earlier orders
+    assert "gathering" in find(shared, gathered=frozenset("xyz"))
+    assert "gathering" not in find(gathered=frozenset("uvwxyz"))  # this one shares nothing
+
+
 def test_only_live_rules_decide_and_hold_is_graver_than_review() -> None:
     dry = Finding("large_order", 1, Outcome.HOLD, Mode.DRY_RUN)
     review = Finding("fast_order", 1, Outcome.REVIEW, Mode.LIVE)
@@ -117,10 +193,13 @@ def test_every_finding_and_edge_reads_as_a_sentence_in_both_languages() -> None:
         FACTS, buyer_recent=99, promoter_recent=999, device_buyers=99, ip_buyers=99, goods_minor=10**9,
         touched_at=NOON, own_orders=99, settled_orders=9, refunded_orders=9,
         cases=(CaseHit("rcs_1", "held", "buyer", "b", is_held=True), CaseHit("rcs_2", "open", "buyer", "b", is_held=False)),
-        lists=(ListHit("deny", "sku", "x"),),
+        lists=(ListHit("deny", "sku", "x"),), gathered=frozenset("xyz"),
+        reach=(ReachHit("rcs_3", "promoter", "p1", 0.4),),
     )  # fmt: skip
     shared = {1: (("device:" + "0f" * 32, 2),), 2: (("ip:i", 2),)}
-    found = decide_findings(facts, GraphFacts(shared, is_in_team=True, circle=("b", "u1")), make_rules())
+    marks = (CaseMark("rcs_3", "confirmed", "device", "0f" * 32, (("buyer", "m"),), 2),)
+    seen = GraphFacts(shared, is_in_team=True, circle=("b", "u1"), marks=marks)
+    found = decide_findings(facts, seen, make_rules())
     assert {finding.rule_id for finding in found} == set(PARAMETERS)
     for finding in found:
         english, chinese = tell_finding(finding)
@@ -192,3 +271,31 @@ def test_who_is_held_stays_in_a_case_that_a_sweep_finds_smaller() -> None:
     members, fresh = merge_members([again], {held.key: held, gone.key: gone})
     assert members == [again, held]
     assert fresh == [again]
+
+
+def test_a_group_found_innocent_is_known_by_most_of_its_members() -> None:
+    def group(names: str) -> frozenset[tuple[str, str]]:
+        return frozenset(("buyer", name) for name in names)
+
+    innocent = {"rcs_1": group("abcdefgh"), "rcs_2": group("abc")}
+    assert find_cleared(group("abc"), innocent) == "rcs_1"
+    assert find_cleared(group("abcdx"), innocent) == "rcs_1"
+    assert find_cleared(group("abcxyz"), innocent) is None  # half of them are new
+    assert find_cleared(group("xyz"), {}) is None
+
+
+def test_more_of_the_same_is_not_new_and_new_identifiers_are() -> None:
+    def found(digests: str, *, pattern: str = "star", orders: int = 10) -> FoundCase:
+        members = tuple(CaseMember("buyer", name, "buyer", 0.9, accused=True) for name in "ab")
+        edges = tuple(Evidence("buyer", name, "used", "device", one, 1.0) for one in digests for name in "ab")
+        return FoundCase(pattern, 0.9, orders, 0, "", members, edges)
+
+    known = Known("star", 10, frozenset({("device", "1"), ("device", "2"), ("device", "3")}))
+    assert not is_materially_new(known, found("123", orders=500))
+    assert not is_materially_new(known, found("1234"))
+    assert is_materially_new(known, found("12345"))
+    assert not is_materially_new(known, found("123", pattern="lockstep", orders=19))
+    assert is_materially_new(known, found("123", pattern="lockstep", orders=20))
+    alone = FoundCase("star", 0.9, 10, 0, "", found("1").members,
+                      tuple(Evidence("buyer", "a", "used", "device", str(n), 1.0) for n in range(50)))  # fmt: skip
+    assert not is_materially_new(known, alone)  # one's own devices are no company

@@ -38,7 +38,10 @@ class CaseSource(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CaseMember:
-    """An account in a case; `accused` is False for victims and context. `held`: the case freezes its commission."""
+    """An account in a case; `accused` is False for victims and context. `held`: the case freezes its commission.
+
+    `banned` and `locked_out`: the case, and nothing before it, suspended the promoter and banned the person.
+    """
 
     account_kind: str
     account_id: str
@@ -47,6 +50,7 @@ class CaseMember:
     accused: bool
     held: bool = False
     banned: bool = False
+    locked_out: bool = False
 
     @property
     def key(self) -> tuple[str, str]:
@@ -110,6 +114,7 @@ class RiskCase:
     updated_at: datetime
     decided_at: datetime | None
     decided_by: str | None
+    joined_orders_count: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +131,42 @@ class FoundCase:
 
 
 @dataclass(frozen=True, slots=True)
+class Known:
+    """What was known of a group when a person found it innocent; `shared` are identifiers in its evidence."""
+
+    pattern: str
+    orders_count: int
+    shared: frozenset[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """An account near the accused of a confirmed case: `score` from 0 to 1, by `distance` steps, to `members`."""
+
+    account_kind: str
+    account_id: str
+    score: float
+    distance: int
+    members: int
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What the account is known by."""
+        return self.account_kind, self.account_id
+
+
+@dataclass(frozen=True, slots=True)
+class OpenWithdrawal:
+    """A withdrawal that is not at its end; `is_under_way`: a provider is paying it, which nobody here can stop."""
+
+    id: str
+    currency: str
+    amount_minor: int
+    status: str
+    is_under_way: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Amounts:
     """How many of something, and how much in one currency."""
 
@@ -138,17 +179,21 @@ class Amounts:
 class BlastRadius:
     """Whom and what a ban touches, now. `fingerprint` stands for all of it: a ban names it, so that it does no more.
 
-    `commissions` are the accused promoters' entries that are not available yet; `uplines` those of others on the
-    accused orders; `withdrawals` are asked for or approved, and not paid.
+    `suspended_ids` are those of the accused promoters who are active, `shopper_ids` the accused persons who can log in;
+    `commissions` are the accused promoters' entries that are not available yet, `uplines` those of others on accused
+    orders. `withdrawals` go back to the wallet, which stays shut; those `under_way` at a provider cannot be stopped.
     """
 
     case_id: str
     promoter_ids: Sequence[str]
+    suspended_ids: Sequence[str]
+    shopper_ids: Sequence[str]
     orders: Sequence[Amounts]
     commissions: Sequence[Amounts]
     upline_promoter_ids: Sequence[str]
     uplines: Sequence[Amounts]
     withdrawals: Sequence[Amounts]
+    under_way: Sequence[Amounts]
     available: Sequence[Amounts]
     fingerprint: str = field(default="", compare=False)
 

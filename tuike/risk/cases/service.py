@@ -1,16 +1,17 @@
 """Verbs of cases. Each is one transaction: state, frozen money, suspensions and history commit together."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import datetime
 from typing import Any
 
 import structlog
 
-from tuike import commission, team
-from tuike.db import Transaction
-from tuike.risk.cases import rules, store
+from tuike import commission, identity, team, wallet
+from tuike.db import Transaction, outbox
+from tuike.risk.cases import rules, spreading, store
 from tuike.risk.cases.model import (
+    Amounts,
     AtStake,
     BlastChanged,
     BlastRadius,
@@ -27,6 +28,8 @@ from tuike.risk.cases.model import (
     MemberUnknown,
     Merged,
     NobodyAccused,
+    OpenWithdrawal,
+    Reach,
     RiskCase,
 )
 from tuike.risk.checks import service as checks
@@ -38,8 +41,9 @@ from tuike.shared.pages import Page, decode_cursor, encode_cursor
 log = structlog.get_logger(__name__)
 
 SWEEPER = Actor("", "sweep")
-_SUPPRESSED_FROM = 0.8
-"""A group is known to be innocent when so much of it stands in a case that was labelled so."""
+CONFIRMED = "risk.confirmed"
+"""The topic of cases around which somebody has to look: who stands near the accused."""
+_SPREAD_MOST = 500
 
 
 def create_case(
@@ -53,17 +57,23 @@ def create_case(
         if member.account_kind == "promoter" and not team.is_promoter(tx, promoter_id=member.account_id):
             raise MemberUnknown(fields={f"members.{no}.account_id": ["Names no promoter."]})
     found = FoundCase(pattern, 1.0, 0, 0, note, tuple(unique[key] for key in sorted(unique)), ())
+    store.lock_growth(tx, shared=False)
     case = _add(tx, found, source=CaseSource.PERSON, sweep_id=None, now=now)
     _tell(tx, case.id, actor, "opened", note, {"members": len(unique)}, now=now)
     return case
 
 
-def merge_found(tx: Transaction, *, found: Sequence[FoundCase], sweep_id: str, now: datetime) -> Merged:
+def merge_found(
+    tx: Transaction, *, found: Sequence[FoundCase], sweep_id: str, seen_until: datetime | None = None, now: datetime
+) -> Merged:
     """Turn what a sweep found into cases: a group that is known stays the same case, an innocent one stays silent.
 
     A repeated sweep changes nothing. What a person has decided is never undone; members who are new in a held case are
-    added and not held, which its history says.
+    added and not held, which its history says. An innocent group is accused again only for what is materially new.
+    Orders checked after `seen_until`, which the sweep has not seen, stay in the evidence; `now` where left out.
     """
+    store.lock_growth(tx, shared=False)
+    seen_until = seen_until or now
     accounts = [member.key for group in found for member in group.members if member.accused]
     related = store.list_related(tx, accounts=accounts)
     innocent = {case_id: accused for case_id, (state, accused) in related.items() if state is CaseState.INNOCENT}
@@ -75,15 +85,17 @@ def merge_found(tx: Transaction, *, found: Sequence[FoundCase], sweep_id: str, n
         same = rules.find_same(accused, living, taken)
         if same is not None:
             taken.add(same)
-            updated += _update(tx, same, group, sweep_id=sweep_id, now=now)
-        elif rules.find_same(accused, innocent) or any(
-            len(accused & group_before) >= _SUPPRESSED_FROM * len(accused) for group_before in innocent.values()
-        ):
+            updated += _update(tx, same, group, sweep_id=sweep_id, seen_until=seen_until, now=now)
+            continue
+        cleared = rules.find_cleared(accused, innocent)
+        if cleared is not None and not rules.is_materially_new(store.get_known(tx, case_id=cleared), group):
             suppressed += 1
-        else:
-            case = _add(tx, group, source=CaseSource.SWEEP, sweep_id=sweep_id, now=now)
-            _tell(tx, case.id, SWEEPER, "found", "", {"members": len(group.members), "score": group.score}, now=now)
-            new += 1
+            continue
+        case = _add(tx, group, source=CaseSource.SWEEP, sweep_id=sweep_id, since=seen_until, now=now)
+        detail = {"members": len(group.members), "score": group.score}
+        _tell(tx, case.id, SWEEPER, "found", "", detail | ({"innocent_before": cleared} if cleared else {}), now=now)
+        new += 1
+    outbox.emit_many(tx, topic=CONFIRMED, keys=store.list_confirmed(tx, limit=_SPREAD_MOST), now=now)
     return Merged(new, updated, suppressed)
 
 
@@ -151,12 +163,13 @@ def hold_case(tx: Transaction, *, case_id: str, version: int, reason: str, actor
 
 
 def confirm_case(tx: Transaction, *, case_id: str, version: int, reason: str, actor: Actor, now: datetime) -> RiskCase:
-    """Say that the case is a fraud: it holds what it did not hold, and is remembered.
+    """Say that the case is a fraud: it holds what it did not hold, and whoever stands near its members is looked at.
 
     Raises CaseNotFound, CaseChanged, CaseStateWrong.
     """
     case, state = _lock(tx, case_id, version, CaseAction.CONFIRM)
     held = _hold(tx, case, now=now)
+    outbox.emit(tx, topic=CONFIRMED, key=case_id, now=now)
     return _decide(tx, case, state, CaseAction.CONFIRM, reason, actor, {"entries": held}, now=now)
 
 
@@ -185,16 +198,21 @@ def label_innocent(
 def ban_case(
     tx: Transaction, *, case_id: str, version: int, fingerprint: str, reason: str, actor: Actor, now: datetime
 ) -> RiskCase:
-    """Suspend the accused promoters, and freeze what they and everybody above them earn from the accused orders.
+    """Shut the accused out: promoters suspended, accounts in the shop banned with every login, withdrawals sent back.
 
+    What they and everybody above them earn from the accused orders is frozen, and what is in their wallets stays there.
     Touches exactly what the preview showed. Raises CaseNotFound, CaseChanged, CaseStateWrong, BlastChanged.
     """
     case, state = _lock(tx, case_id, version, CaseAction.BAN)
+    members = store.list_members(tx, case_id=case_id)
+    promoter_ids, buyer_ids = _split(members)
+    # Persons before withdrawals before money, as everybody else locks them; and all before the last look.
+    store.list_shoppers(tx, promoter_ids=promoter_ids, buyer_ids=buyer_ids, lock=True)
+    store.list_withdrawals(tx, promoter_ids=promoter_ids, lock=True)
     radius = _preview(tx, case)
     if radius.fingerprint != fingerprint:
         raise BlastChanged
-    members = store.list_members(tx, case_id=case_id)
-    promoter_ids, buyer_ids = _split(members)
+    returned = _send_back(tx, case_id, promoter_ids, now=now)
     order_ids = store.list_case_orders(tx, buyer_ids=buyer_ids, promoter_ids=promoter_ids)
     held = _freeze(tx, case, promoter_ids=promoter_ids, order_ids=order_ids, now=now)
     suspended = {
@@ -204,13 +222,28 @@ def ban_case(
     }
     for promoter_id in sorted(suspended):
         team.change_status(tx, promoter_id=promoter_id, status="suspended", reason=f"case {case_id}", now=now)
+    for person_id in radius.shopper_ids:
+        identity.change_shopper_status(
+            tx, shopper_id=person_id, status="banned", reason=f"case {case_id}", now=now
+        )  # fmt: skip
+    if suspended != set(radius.suspended_ids) or returned != list(radius.withdrawals):
+        raise BlastChanged
+    persons = store.find_external_ids(tx, promoter_ids=promoter_ids)
+    locked_out = set(radius.shopper_ids)
     marked = [
-        replace(one, held=one.held or one.accused, banned=one.banned or one.account_id in suspended)
-        if one.account_kind == "promoter" else one
+        replace(
+            one, held=one.held or one.accused,
+            banned=one.banned or (one.account_kind == "promoter" and one.account_id in suspended),
+            locked_out=one.locked_out or (one.accused and persons.get(one.account_id, one.account_id) in locked_out),
+        )
         for one in members
     ]  # fmt: skip
     store.replace_members(tx, case_id=case_id, members=marked)
-    detail = {"entries": held, "suspended": sorted(suspended)}
+    outbox.emit(tx, topic=CONFIRMED, key=case_id, now=now)
+    detail = {
+        "entries": held, "suspended": sorted(suspended), "locked_out": sorted(locked_out),
+        "withdrawals": [asdict(amounts) for amounts in returned],
+    }  # fmt: skip
     return _decide(tx, case, state, CaseAction.BAN, reason, actor, detail, now=now)
 
 
@@ -237,7 +270,34 @@ def comment_case(tx: Transaction, *, case_id: str, note: str, actor: Actor, now:
     return case
 
 
-def _add(tx: Transaction, found: FoundCase, *, source: CaseSource, sweep_id: str | None, now: datetime) -> RiskCase:
+def list_reach(tx: Transaction, *, case_id: str, limit: int, cursor: str | None = None) -> Page[Reach]:
+    """Return a page of the accounts near the accused of a confirmed case, the nearest first. Raises CaseNotFound."""
+    get_case(tx, case_id=case_id)
+    after = decode_cursor(cursor, int)[0] if cursor else 0
+    found = store.list_reach(tx, case_id=case_id, after=after, limit=limit + 1)
+    more = len(found) > limit
+    return Page(found[:limit], encode_cursor(after + limit) if more else None)
+
+
+def find_ban(tx: Transaction, *, promoter_id: str) -> str | None:
+    """Return the case whose ban keeps a promoter suspended; only its release ends that."""
+    return store.find_ban(tx, promoter_id=promoter_id)
+
+
+def find_lock_out(tx: Transaction, *, person_id: str) -> str | None:
+    """Return the case whose ban keeps a person out of the shop; only its release ends that."""
+    return store.find_lock_out(tx, person_id=person_id)
+
+
+def _add(
+    tx: Transaction,
+    found: FoundCase,
+    *,
+    source: CaseSource,
+    sweep_id: str | None,
+    since: datetime | None = None,
+    now: datetime,
+) -> RiskCase:
     case = RiskCase(
         ids.new_id("risk_case"), source, CaseState.OPEN, found.pattern, found.score, found.orders_count,
         found.commission_base_minor, found.summary, None, None, 1, sweep_id, now, now, None, None,
@@ -245,27 +305,37 @@ def _add(tx: Transaction, found: FoundCase, *, source: CaseSource, sweep_id: str
     store.add_case(tx, case)
     store.replace_members(tx, case_id=case.id, members=found.members)
     store.replace_evidence(tx, case_id=case.id, evidence=found.evidence)
-    return case
+    counted = _count(tx, case, since=since or now)
+    store.set_case(tx, counted)
+    return counted
 
 
-def _update(tx: Transaction, case_id: str, found: FoundCase, *, sweep_id: str, now: datetime) -> bool:
+def _count(tx: Transaction, case: RiskCase, *, since: datetime) -> RiskCase:
+    """Return a case with its orders as they are now; from here on each new one joins by itself."""
+    count, base_minor, joined = store.count_orders(tx, case_id=case.id, since=since)
+    return replace(case, orders_count=count, commission_base_minor=base_minor, joined_orders_count=joined)
+
+
+def _update(
+    tx: Transaction, case_id: str, found: FoundCase, *, sweep_id: str, seen_until: datetime, now: datetime
+) -> bool:
     """Bring a case up to what a sweep found again; False where that is what it says already."""
     case = store.find_case(tx, case_id=case_id, lock=True)
     if case is None:  # pragma: no cover - cases are never deleted
         raise CaseNotFound
     before = {member.key: member for member in store.list_members(tx, case_id=case_id)}
     members, fresh = rules.merge_members(found.members, before)
-    changed = replace(
-        case, pattern=found.pattern, score=found.score, orders_count=found.orders_count,
-        commission_base_minor=found.commission_base_minor, summary=found.summary,
-    )  # fmt: skip
-    is_same_group = [one.key for one in members] == sorted(before)
+    # Context comes and goes without changing what a decision does, so nobody has to decide anew for it.
+    is_same_group = rules.get_accused(members) == rules.get_accused(before.values())
+    if members != [before[key] for key in sorted(before)]:
+        store.replace_members(tx, case_id=case_id, members=members)
+    told = replace(case, pattern=found.pattern, score=found.score, summary=found.summary)
+    changed = _count(tx, told, since=seen_until)
     if changed == case and is_same_group:
         store.set_case(tx, replace(case, sweep_id=sweep_id))
         return False
     store.set_case(tx, replace(changed, sweep_id=sweep_id, updated_at=now, version=case.version + (not is_same_group)))
-    store.replace_members(tx, case_id=case_id, members=members)
-    store.replace_evidence(tx, case_id=case_id, evidence=found.evidence)
+    store.replace_evidence(tx, case_id=case_id, evidence=found.evidence, seen_until=seen_until)
     if not is_same_group or abs(changed.score - case.score) >= 0.01:
         detail = {"members": len(members), "new": len(fresh), "score": found.score}
         _tell(tx, case_id, SWEEPER, "found_again", "", detail, now=now)
@@ -321,8 +391,9 @@ def _freeze(
 
 def _let_go(tx: Transaction, case: RiskCase, reason: str, *, now: datetime) -> dict[str, Any]:
     """Lift the holds of a case and the suspensions that it brought, but for those that another ban carries on."""
-    lifted = checks.lift(tx, keys=holds.lift_holds(tx, case_id=case.id, now=now), now=now)
     members = store.list_members(tx, case_id=case.id)
+    _lock_persons(tx, members)  # persons before money
+    lifted = checks.lift(tx, keys=holds.lift_holds(tx, case_id=case.id, now=now), now=now)
     banned = [member.account_id for member in members if member.banned]
     elsewhere = dict(store.list_banned_elsewhere(tx, case_id=case.id, promoter_ids=banned))
     for promoter_id in banned:
@@ -331,22 +402,77 @@ def _let_go(tx: Transaction, case: RiskCase, reason: str, *, now: datetime) -> d
         else:
             why = reason or f"case {case.id}"
             team.change_status(tx, promoter_id=promoter_id, status="active", reason=why, now=now)
-    cleared = [replace(member, held=False, banned=False) for member in members]
+    let_in = _let_in(tx, case.id, members, now=now)
+    cleared = [replace(member, held=False, banned=False, locked_out=False) for member in members]
     store.replace_members(tx, case_id=case.id, members=cleared)
-    return {"entries": lifted, "active": [one for one in banned if one not in elsewhere]}
+    spreading.forget_reach(tx, case_id=case.id)
+    return {"entries": lifted, "active": [one for one in banned if one not in elsewhere], "let_in": let_in}
+
+
+def _lock_persons(tx: Transaction, members: Sequence[CaseMember]) -> dict[tuple[str, str], str]:
+    """Lock the shop's accounts of those whom a case shut out, and return who they are."""
+    shut = [member for member in members if member.locked_out]
+    persons = store.find_external_ids(
+        tx, promoter_ids=[member.account_id for member in shut if member.account_kind == "promoter"]
+    )
+    found = {
+        member.key: persons.get(member.account_id, member.account_id) if member.account_kind == "promoter"
+        else member.account_id
+        for member in shut
+    }  # fmt: skip
+    store.lock_shoppers(tx, person_ids=sorted(set(found.values())))
+    return found
+
+
+def _let_in(tx: Transaction, case_id: str, members: Sequence[CaseMember], *, now: datetime) -> list[str]:
+    """Take back the bans of persons that the case brought, but for those that another ban carries on."""
+    done = []
+    for person_id in sorted(set(_lock_persons(tx, members).values())):
+        other = store.find_lock_out(tx, person_id=person_id, but=case_id)
+        if other is not None:
+            store.pass_lock_out_on(tx, case_id=other, person_id=person_id)
+        elif store.is_banned(tx, person_id=person_id):
+            identity.change_shopper_status(
+                tx, shopper_id=person_id, status="active", reason=f"case {case_id} released", now=now
+            )  # fmt: skip
+            done.append(person_id)
+    return done
+
+
+def _send_back(tx: Transaction, case_id: str, promoter_ids: Sequence[str], *, now: datetime) -> list[Amounts]:
+    """End the withdrawals that can be ended, and return what went back to wallets."""
+    stopped = []
+    for one in store.list_withdrawals(tx, promoter_ids=promoter_ids):
+        if one.is_under_way:
+            continue
+        end = wallet.reject_withdrawal if one.status == "requested" else wallet.mark_failed
+        end(tx, withdrawal_id=one.id, reason=f"case {case_id}", now=now)
+        stopped.append(one)
+    return _sum(stopped)
+
+
+def _sum(withdrawals: Sequence[OpenWithdrawal]) -> list[Amounts]:
+    amounts: dict[str, list[int]] = {}
+    for one in withdrawals:
+        amounts.setdefault(one.currency, []).append(one.amount_minor)
+    return [Amounts(currency, len(found), sum(found)) for currency, found in sorted(amounts.items())]
 
 
 def _preview(tx: Transaction, case: RiskCase) -> BlastRadius:
     promoter_ids, buyer_ids = _split(store.list_members(tx, case_id=case.id))
     uplines, above = store.sum_uplines(tx, buyer_ids=buyer_ids, promoter_ids=promoter_ids)
+    withdrawals = store.list_withdrawals(tx, promoter_ids=promoter_ids)
     radius = BlastRadius(
         case.id,
         promoter_ids,
+        store.list_active_promoters(tx, promoter_ids=promoter_ids),
+        store.list_shoppers(tx, promoter_ids=promoter_ids, buyer_ids=buyer_ids),
         store.sum_orders(tx, buyer_ids=buyer_ids, promoter_ids=promoter_ids),
         store.sum_commissions(tx, promoter_ids=promoter_ids),
         above,
         uplines,
-        store.sum_withdrawals(tx, promoter_ids=promoter_ids),
+        _sum([one for one in withdrawals if not one.is_under_way]),
+        _sum([one for one in withdrawals if one.is_under_way]),
         store.sum_accounts(tx, promoter_ids=promoter_ids)[1],
     )
     return replace(radius, fingerprint=rules.make_fingerprint(radius, version=case.version))

@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from tuike.shared.errors import Conflict, NotFound, Refused
+from tuike.shared.money import DEFAULT_CURRENCY
 
 
 class Outcome(StrEnum):
@@ -115,8 +116,34 @@ class CaseHit:
 
 
 @dataclass(frozen=True, slots=True)
+class ReachHit:
+    """The buyer or the promoter of an order stands near the members of a confirmed case; `score` is from 0 to 1."""
+
+    case_id: str
+    account_kind: str
+    account_id: str
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class CaseMark:
+    """An identifier of the buyer's that accused members of a case used, with how many persons use it at all."""
+
+    case_id: str
+    state: str
+    kind: str
+    digest: str
+    members: tuple[tuple[str, str], ...]
+    users: int
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
-    """What is known of an order when it is checked; `persons` are (promoter, person) by level, nearest first."""
+    """What is known of an order when it is checked; `persons` are (promoter, person) by level, nearest first.
+
+    `gathered` are other buyers who shared an identifier with the promoter lately; `is_cleared`: a person has found the
+    buyer innocent.
+    """
 
     order_id: str
     buyer_id: str
@@ -138,6 +165,10 @@ class Facts:
     refunded_orders: int = 0
     cases: tuple[CaseHit, ...] = ()
     lists: tuple[ListHit, ...] = ()
+    currency: str = DEFAULT_CURRENCY
+    gathered: frozenset[str] = frozenset()
+    reach: tuple[ReachHit, ...] = ()
+    is_cleared: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,12 +176,13 @@ class GraphFacts:
     """What the graph knows of an order: identifiers shared with each level, its team, and the circle it closes.
 
     `shared` maps a level to (identifier, how many persons use it); `circle` is the persons from the promoter back to
-    the buyer, each of whom bought through the next.
+    the buyer, each of whom bought through the next; `marks` are identifiers of the buyer's that cases know.
     """
 
     shared: Mapping[int, tuple[tuple[str, int], ...]] = field(default_factory=dict)
     is_in_team: bool = False
     circle: tuple[str, ...] = ()
+    marks: tuple[CaseMark, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from typing import Any
 
 from tuike.risk.checks.model import (
     CaseHit,
+    CaseMark,
     Edge,
     Facts,
     Finding,
@@ -14,8 +15,11 @@ from tuike.risk.checks.model import (
     ParametersUnfit,
     RiskRule,
 )
+from tuike.risk.nearness import CLEARED, join_scores, weigh_share
+from tuike.shared.money import CURRENCIES, DEFAULT_CURRENCY
 
 HELD = frozenset({"held", "confirmed", "banned"})
+CONFIRMED = frozenset({"confirmed", "banned"})
 _OF_A_PERSON = frozenset({"case_held", "deny_list"})
 """Rules that act on what a person decided: no list of the allowed overrides them."""
 
@@ -23,6 +27,8 @@ PARAMETERS: Mapping[str, Mapping[str, tuple[int, int]]] = {
     "case_held": {},
     "deny_list": {},
     "case_open": {},
+    "near_case": {"score_bps": (1, 10_000)},
+    "gathering": {"buyers": (2, 200), "days": (1, 365), "users_max": (2, 50)},
     "shared_identifier": {"users_max": (2, 50)},
     "shared_with_upline": {"users_max": (2, 50)},
     "own_team": {"orders": (1, 200), "days": (1, 365)},
@@ -37,10 +43,20 @@ PARAMETERS: Mapping[str, Mapping[str, tuple[int, int]]] = {
 }
 """The parameters of each rule with the least and the greatest value."""
 
+_AMOUNT = "amount_minor"
+_OPTIONAL: Mapping[str, Mapping[str, tuple[int, int]]] = {
+    "large_order": {
+        f"{_AMOUNT}_{currency.lower()}": PARAMETERS["large_order"][_AMOUNT]
+        for currency in CURRENCIES - {DEFAULT_CURRENCY}
+    }
+}
+"""Parameters that a rule takes besides: what is large is said for each currency, and nothing is converted."""
+
 
 def check_parameters(rule_id: str, parameters: Mapping[str, Any]) -> dict[str, int]:
     """Return the parameters of a rule as kept. Raises ParametersUnfit naming each that is missing, unknown or out."""
-    bounds = PARAMETERS[rule_id]
+    bounds = dict(PARAMETERS[rule_id])
+    bounds |= {name: both for name, both in _OPTIONAL.get(rule_id, {}).items() if name in parameters}
     faults: dict[str, list[str]] = {}
     for name in sorted(set(parameters) | set(bounds)):
         if name not in bounds:
@@ -103,6 +119,58 @@ def _case_held(facts: Facts, graph: GraphFacts, parameters: Mapping[str, int]) -
 
 def _case_open(facts: Facts, graph: GraphFacts, parameters: Mapping[str, int]) -> _Seen:
     return _in_case([hit for hit in facts.cases if not (hit.is_held and hit.state in HELD)])
+
+
+def measure_shown(facts: Facts, marks: Sequence[CaseMark]) -> dict[str, float]:
+    """Return, by case, how near what an order's buyer uses brings it to accused members."""
+    shown: dict[str, list[float]] = {}
+    for mark in marks:
+        shown.setdefault(mark.case_id, []).append(weigh_share(len(mark.members), mark.users))
+    part = CLEARED if facts.is_cleared else 1.0
+    return {case_id: part * join_scores(scores) for case_id, scores in shown.items()}
+
+
+def measure_nearness(facts: Facts, marks: Sequence[CaseMark]) -> dict[str, float]:
+    """Return, by case, how near an order's buyer or promoter stands to accused members; accused ones are in, not near.
+
+    What was found when a case was confirmed and what the buyer shows now tell of the same things: the greater counts.
+    """
+    near = measure_shown(facts, marks)
+    for hit in facts.reach:
+        near[hit.case_id] = max(near.get(hit.case_id, 0.0), hit.score)
+    inside = {hit.case_id for hit in facts.cases}
+    return {case_id: score for case_id, score in near.items() if case_id not in inside and score > 0.0}
+
+
+def tell_marks(buyer_id: str, marks: Sequence[CaseMark]) -> list[Edge]:
+    """Return the edges by which a buyer is tied to accused members."""
+    edges: dict[Edge, None] = {}
+    for mark in marks:
+        weight = round(weigh_share(len(mark.members), mark.users), 4)
+        edges[Edge("buyer", buyer_id, "used", mark.kind, mark.digest, weight)] = None
+        for kind, account_id in mark.members[:20]:
+            edges[Edge(kind, account_id, "used", mark.kind, mark.digest, weight)] = None
+    return list(edges)
+
+
+def _near_case(facts: Facts, graph: GraphFacts, parameters: Mapping[str, int]) -> _Seen:
+    marks = [mark for mark in graph.marks if mark.state in CONFIRMED]
+    near = measure_nearness(facts, marks)
+    case_id, score = max(sorted(near.items()), key=lambda item: item[1], default=("", 0.0))
+    if score * 10_000 < parameters["score_bps"]:
+        return None
+    edges = tell_marks(facts.buyer_id, [mark for mark in marks if mark.case_id == case_id])
+    edges += [Edge(hit.account_kind, hit.account_id, "near", "case", case_id, hit.score)
+              for hit in facts.reach if hit.case_id == case_id]  # fmt: skip
+    return {"case_id": case_id, "percent": round(score * 100)}, edges, case_id
+
+
+def _gathering(facts: Facts, graph: GraphFacts, parameters: Mapping[str, int]) -> _Seen:
+    shared = _shared_identifier(facts, graph, parameters)
+    buyers = len(facts.gathered - {facts.buyer_id}) + 1
+    if shared is None or buyers < parameters["buyers"]:
+        return None
+    return {"buyers": buyers, "days": parameters["days"]}, [*_placed(facts), *shared[1]], None
 
 
 def _deny_list(facts: Facts, graph: GraphFacts, parameters: Mapping[str, int]) -> _Seen:
@@ -185,9 +253,12 @@ def _ip_velocity(facts: Facts, graph: GraphFacts, parameters: Mapping[str, int])
 
 
 def _large_order(facts: Facts, graph: GraphFacts, parameters: Mapping[str, int]) -> _Seen:
-    if facts.goods_minor < parameters["amount_minor"]:
+    name = _AMOUNT if facts.currency == DEFAULT_CURRENCY else f"{_AMOUNT}_{facts.currency.lower()}"
+    amount = parameters.get(name)
+    if amount is None or facts.goods_minor < amount:
         return None
-    return {"goods_minor": facts.goods_minor, "amount_minor": parameters["amount_minor"]}, _placed(facts), None
+    detail = {"goods_minor": facts.goods_minor, "amount_minor": amount, "currency": facts.currency}
+    return detail, _placed(facts), None
 
 
 def _fast_order(facts: Facts, graph: GraphFacts, parameters: Mapping[str, int]) -> _Seen:
@@ -211,6 +282,8 @@ _LOOK: Mapping[str, _Look] = {
     "case_held": _case_held,
     "deny_list": _deny_list,
     "case_open": _case_open,
+    "near_case": _near_case,
+    "gathering": _gathering,
     "shared_identifier": _shared_identifier,
     "shared_with_upline": _shared_with_upline,
     "own_team": _own_team,

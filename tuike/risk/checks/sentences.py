@@ -10,6 +10,10 @@ _FINDINGS: Mapping[str, tuple[str, str]] = {
                   "买家或推客涉及案件 {case_id}（{state}）。"),
     "case_open": ("The buyer or the promoter is named in case {case_id}, which holds nothing yet.",
                   "买家或推客涉及案件 {case_id}，该案件尚未冻结资金。"),
+    "near_case": ("Buyer or promoter shares what only few use with members of fraud case {case_id}: {percent} % near.",
+                  "买家或推客与已确认的案件 {case_id} 关联度为 {percent}%：与其成员共用很少有人使用的标识。"),
+    "gathering": ("{buyers} buyers who share identifiers with the promoter bought through it within {days} days.",
+                  "{days} 天内有 {buyers} 名与推客共用标识的买家通过其下单。"),
     "deny_list": ("The {kind} {value} is on the list of those that are never paid.",
                   "{kind} {value} 在黑名单中。"),
     "shared_identifier": ("Buyer and promoter share {identifiers} identifier(s); the rarest is used by {users} people.",
@@ -29,8 +33,8 @@ _FINDINGS: Mapping[str, tuple[str, str]] = {
                         "同一设备在 {minutes} 分钟内有 {buyers} 名买家通过同一推客下单。"),
     "ip_velocity": ("{buyers} buyers ordered from one network address through one promoter within {minutes} minutes.",
                     "同一网络地址在 {minutes} 分钟内有 {buyers} 名买家通过同一推客下单。"),
-    "large_order": ("The goods cost {goods_minor} minor units; from {amount_minor} on a person looks at an order.",
-                    "商品金额为 {goods_minor}（最小货币单位），达到 {amount_minor} 的订单需人工审核。"),
+    "large_order": ("The goods cost {goods_minor} minor units of {currency}; from {amount_minor} on a person looks.",
+                    "商品金额为 {goods_minor}（{currency} 最小货币单位），达到 {amount_minor} 的订单需人工审核。"),
     "fast_order": ("The order came {seconds} seconds after the link was opened.",
                    "打开链接后仅 {seconds} 秒就下单。"),
     "refund_habit": ("Of the buyer's last {orders} paid orders {refunded} were refunded.",
@@ -45,6 +49,7 @@ _RELATIONS: Mapping[str, tuple[str, str]] = {
     "invited": ("{from_} invited {to}", "{from_} 邀请了 {to}"),
     "made": ("{from_} opened a link: {to}", "{from_} 打开了链接：{to}"),
     "accuses": ("{from_} accuses {to}", "{from_} 指向 {to}"),
+    "near": ("{from_} stands near {to}", "{from_} 与 {to} 有关联"),
     "bought_through": ("{from_} bought through {to}", "{from_} 通过 {to} 下单"),
 }
 
@@ -82,7 +87,8 @@ def tell_edge(edge: Edge) -> tuple[str, str]:
 
 
 def _fill(templates: tuple[str, str], detail: Mapping[str, Any]) -> tuple[str, str]:
-    return templates[0].format(**detail), templates[1].format(**detail)
+    known = {"currency": "CNY"} | dict(detail)  # findings made before amounts named their currency
+    return templates[0].format(**known), templates[1].format(**known)
 
 
 def _short(text: str) -> str:

@@ -11,9 +11,11 @@ from sqlalchemy.exc import IntegrityError
 from tuike import attribution, commission, team
 from tuike.db import Transaction, outbox
 from tuike.graph import Graph
+from tuike.risk.cases import growing
 from tuike.risk.checks import rules, store
 from tuike.risk.checks.model import (
     Actor,
+    CaseMark,
     CheckDecided,
     CheckNotFound,
     Decision,
@@ -48,6 +50,7 @@ _WINDOW_OF = {
     "ip_minutes": ("ip_velocity", "minutes"),
     "team_days": ("own_team", "days"),
     "refund_days": ("refund_habit", "days"),
+    "gathering_days": ("gathering", "days"),
 }
 
 
@@ -62,21 +65,30 @@ def request_checks(tx: Transaction, *, order_ids: Sequence[str], now: datetime) 
     outbox.emit_many(tx, topic=commission.UNCHECKED, keys=keys, now=now)
 
 
-_BY_PERSONS = ("case_held", "deny_list")
+_BY_PERSONS = ("case_held", "deny_list", "near_case")
 
 
 def check_orders(tx: Transaction, graph: Graph, *, keys: Sequence[str], now: datetime) -> list[OrderCheck]:
     """Check paid orders, each once, and freeze the commission of those that a live rule stops; return those checked.
 
-    `keys` are ids of orders as `request_checks` wrote them. Raises GraphUnavailable: then nothing is done.
+    An order of members joins their case. `keys` are ids of orders as `request_checks` wrote them. Raises
+    GraphUnavailable: then nothing is done.
     """
+    growing.let_grow(tx)
     order_ids = store.open_checks(tx, order_ids=[key.removeprefix(_QUIETLY) for key in keys], now=now)
     if not order_ids:
         return []
+    # Before anything is read: what is decided about a case meanwhile waits, and then sees these orders.
+    touched = growing.lock_touched(tx, order_ids=order_ids)
     known = store.list_rules(tx)
     done = []
-    for facts, seen in gather_facts(tx, graph, order_ids=order_ids, known=known):
+    gathered: dict[str, set[str]] = {}
+    for found, seen in gather_facts(tx, graph, order_ids=order_ids, known=known):
+        earlier = gathered.setdefault(found.promoter_id, set())
+        facts = replace(found, gathered=found.gathered | earlier)
         findings = rules.decide_findings(facts, seen, known)
+        if any(one.rule_id == "shared_identifier" for one in findings):
+            earlier.add(facts.buyer_id)
         outcome, dry = rules.decide_outcome(findings), rules.decide_outcome(findings, as_if_live=True)
         if findings:
             store.close_check(tx, order_id=facts.order_id, outcome=outcome, dry_outcome=dry, findings=findings)
@@ -84,6 +96,8 @@ def check_orders(tx: Transaction, graph: Graph, *, keys: Sequence[str], now: dat
             facts.order_id, facts.buyer_id, facts.promoter_id, facts.placed_at, outcome, dry, findings, None, None,
             None, None, 1, now,
         ))  # fmt: skip
+        growing.join_order(touched, facts, seen)
+    growing.write_joined(tx, touched, now=now)
     _hold(tx, [check for check in done if check.outcome is not Outcome.PASS], now=now)
     return done
 
@@ -98,12 +112,17 @@ def gather_facts(
     by_id = {rule.id: rule for rule in known}
     windows = {name: by_id[rule_id].parameters[parameter] for name, (rule_id, parameter) in _WINDOW_OF.items()}
     found = store.list_facts(tx, order_ids=order_ids, windows=windows)
-    return list(zip(found, look_in_graph(graph, found=found, cycles=by_id["purchase_cycle"]), strict=True))
+    used = _list_used(graph, found)
+    seen = look_in_graph(graph, found=found, used=used, cycles=by_id["purchase_cycle"])
+    marks = _find_marks(tx, graph, found, used)
+    return [(facts, replace(one, marks=marks.get(facts.order_id, ()))) for facts, one in zip(found, seen, strict=True)]
 
 
-def look_in_graph(graph: Graph, *, found: Sequence[Facts], cycles: RiskRule) -> list[GraphFacts]:
+def look_in_graph(
+    graph: Graph, *, found: Sequence[Facts], cycles: RiskRule, used: Mapping[str, set[str]] | None = None
+) -> list[GraphFacts]:
     """Return what the graph knows of orders; mostly one round trip for all of them. Raises GraphUnavailable."""
-    shared = _find_shared(graph, found)
+    shared = _find_shared(graph, found, _list_used(graph, found) if used is None else used)
     promoters = [one for one in found if one.buyer_promoter_id and one.buyer_promoter_id != one.promoter_id]
     circles = _find_circles(graph, promoters, cycles) if promoters else {}
     teams = _find_teams(graph, promoters) if promoters else set()
@@ -112,13 +131,42 @@ def look_in_graph(graph: Graph, *, found: Sequence[Facts], cycles: RiskRule) -> 
     ]
 
 
-def _find_shared(graph: Graph, found: Sequence[Facts]) -> dict[str, dict[int, tuple[tuple[str, int], ...]]]:
+def _list_used(graph: Graph, found: Sequence[Facts]) -> dict[str, set[str]]:
+    """Return the identifiers that the buyers and promoters of orders used."""
     person_ids = sorted({one.buyer_id for one in found} | {person for one in found for _, person in one.persons})
-    used = store.list_identifiers(graph, person_ids=person_ids)
+    return store.list_identifiers(graph, person_ids=person_ids)
+
+
+def _list_own(one: Facts, used: Mapping[str, set[str]]) -> set[str]:
+    """Return what a buyer used; the touch may be so fresh that what it showed is not in the graph yet."""
+    return used.get(one.buyer_id, set()) | {key for key in (one.device_key, one.ip_key) if key}
+
+
+def _find_marks(
+    tx: Transaction, graph: Graph, found: Sequence[Facts], used: Mapping[str, set[str]]
+) -> dict[str, tuple[CaseMark, ...]]:
+    """Return, by order, the identifiers of its buyer that cases know; how many use them is counted where any does."""
+    shop = store.list_own_identifiers(tx, order_ids=[one.order_id for one in found])
+    own = {one.order_id: _list_own(one, used) | shop.get(one.order_id, set()) for one in found}
+    known = store.list_marks(tx, keys=sorted({key for keys in own.values() for key in keys}))
+    if not known:
+        return {}
+    users = store.count_users(graph, keys=sorted(known), most=_USERS_MOST)
+    return {
+        order_id: tuple(
+            replace(mark, users=max(users.get(key, mark.users), len(mark.members) + 1))
+            for key in sorted(keys) for mark in known.get(key, ())
+        )
+        for order_id, keys in own.items()
+    }  # fmt: skip
+
+
+def _find_shared(
+    graph: Graph, found: Sequence[Facts], used: Mapping[str, set[str]]
+) -> dict[str, dict[int, tuple[tuple[str, int], ...]]]:
     levels: dict[str, dict[int, set[str]]] = {}
     for one in found:
-        # The touch may be so fresh that what it showed is not in the graph yet.
-        own = used.get(one.buyer_id, set()) | {key for key in (one.device_key, one.ip_key) if key}
+        own = _list_own(one, used)
         common = {
             level: own & used.get(person, set())
             for level, (_, person) in enumerate(one.persons, 1)

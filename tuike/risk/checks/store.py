@@ -14,6 +14,7 @@ from tuike.db import Transaction
 from tuike.graph import Graph
 from tuike.risk.checks.model import (
     CaseHit,
+    CaseMark,
     Decision,
     Edge,
     Facts,
@@ -23,9 +24,11 @@ from tuike.risk.checks.model import (
     Mode,
     OrderCheck,
     Outcome,
+    ReachHit,
     RiskRule,
 )
 from tuike.risk.model import IdentifierKind
+from tuike.risk.nearness import RAISED_FROM
 from tuike.shared.clock import from_micros
 
 _RULE_COLUMNS = "id, version, parameters, action, mode, author_id, author_name, created_at"
@@ -64,7 +67,7 @@ _OPEN = text(
 
 _FACTS = text(
     """
-    SELECT c.order_id, c.buyer_id, c.promoter_id, c.placed_at, c.device_key, c.ip_key, o.goods_minor,
+    SELECT c.order_id, c.buyer_id, c.promoter_id, c.placed_at, c.device_key, c.ip_key, o.goods_minor, o.currency,
            o.attribution_touch_id AS touch_id,
            (SELECT (j.payload->>'at')::bigint FROM journal j
             WHERE j.kind = 'touch' AND j.id = o.attribution_touch_id) AS touched_at,
@@ -85,6 +88,22 @@ _FACTS = text(
               WHERE x.ip_key = c.ip_key AND x.promoter_id = c.promoter_id
               AND x.placed_at > c.placed_at - make_interval(mins => :ip_minutes) AND x.placed_at <= c.placed_at
               LIMIT 500) few) AS ip_buyers,
+           (SELECT json_agg(DISTINCT few.buyer_id)
+            FROM (SELECT x.buyer_id, x.findings FROM risk_checks x
+                  WHERE x.promoter_id = c.promoter_id AND x.dry_outcome <> 'pass'
+                    AND x.placed_at > c.placed_at - make_interval(days => :gathering_days)
+                    AND x.placed_at <= c.placed_at
+                  ORDER BY x.placed_at DESC LIMIT 500) few
+            WHERE few.findings @> '[{"rule_id": "shared_identifier"}]') AS gathered,
+           (SELECT json_agg(json_build_array(r.case_id, r.account_kind, r.account_id, r.score) ORDER BY r.case_id)
+            FROM (VALUES ('buyer', c.buyer_id), ('promoter', c.promoter_id),
+                         ('promoter', (SELECT p.id FROM promoters p WHERE p.external_id = c.buyer_id)))
+                 AS who (kind, id)
+            JOIN risk_reach r ON r.account_kind = who.kind AND r.account_id = who.id
+            JOIN risk_cases k ON k.id = r.case_id AND k.state IN ('confirmed', 'banned')) AS reach,
+           EXISTS (SELECT 1 FROM risk_case_members m JOIN risk_cases k ON k.id = m.case_id
+                   WHERE m.account_kind = 'buyer' AND m.account_id = c.buyer_id AND m.accused
+                     AND k.state = 'innocent') AS is_cleared,
            (SELECT json_agg(json_build_array(k.id, k.state, m.account_kind, m.account_id, m.held) ORDER BY k.id)
             FROM (VALUES ('buyer', c.buyer_id), ('promoter', c.promoter_id)) AS who (kind, id)
             JOIN risk_case_members m ON m.account_kind = who.kind AND m.account_id = who.id AND m.accused
@@ -179,6 +198,10 @@ def list_facts(tx: Transaction, *, order_ids: Sequence[str], windows: Mapping[st
             refunded_orders=row.refunded,
             cases=tuple(CaseHit(*hit) for hit in row.cases or ()),
             lists=tuple(ListHit(*hit) for hit in row.lists or ()),
+            currency=row.currency,
+            gathered=frozenset(row.gathered or ()),
+            reach=tuple(ReachHit(*hit) for hit in row.reach or ()),
+            is_cleared=row.is_cleared,
         )
         for row in rows
     ]
@@ -232,6 +255,55 @@ def list_bought_through(graph: Graph, *, person_ids: Sequence[str], since: int, 
     """Return through whom each person bought since an instant, in one round trip."""
     rows = graph.read("risk.list_bought_through", person_ids=list(person_ids), since=since, most=most)
     return {person_id: sorted(through) for person_id, through in rows[0]["found"]} if rows else {}
+
+
+_OWN_IDENTIFIERS = text(
+    """
+    SELECT p.order_id, 'payment_account' AS kind,
+           encode(sha256(convert_to(p.provider || '|' || p.payer_id, 'UTF8')), 'hex') AS digest
+    FROM payments p WHERE p.order_id = ANY (:order_ids) AND p.payer_id IS NOT NULL AND p.state = 'succeeded'
+    UNION
+    SELECT o.id, own.kind, encode(sha256(convert_to(own.value, 'UTF8')), 'hex')
+    FROM orders o JOIN addresses a ON a.shopper_id = o.buyer_id,
+         LATERAL (VALUES ('phone', a.phone), ('address', a.region || ' ' || a.detail)) AS own (kind, value)
+    WHERE o.id = ANY (:order_ids) AND a.phone <> '' AND a.detail <> ''
+    """
+).bindparams(bindparam("order_ids", type_=ARRAY(Text)))
+
+# The accused who used an identifier stand in the evidence of their case, each with one edge.
+_MARKS = text(
+    """
+    SELECT asked.kind, asked.digest, e.case_id, k.state, max(e.weight) AS weight,
+           json_agg(DISTINCT jsonb_build_array(m.account_kind, m.account_id)) AS members
+    FROM unnest(:kinds, :digests) AS asked (kind, digest)
+    JOIN risk_case_evidence e ON e.relation = 'used' AND e.to_id = asked.digest AND e.to_kind = asked.kind
+    JOIN risk_case_members m ON m.case_id = e.case_id AND m.account_kind = e.from_kind AND m.account_id = e.from_id
+                            AND m.accused
+    JOIN risk_cases k ON k.id = e.case_id AND k.state <> 'innocent'
+    GROUP BY 1, 2, 3, 4
+    """
+).bindparams(bindparam("kinds", type_=ARRAY(Text)), bindparam("digests", type_=ARRAY(Text)))
+
+
+def list_own_identifiers(tx: Transaction, *, order_ids: Sequence[str]) -> dict[str, set[str]]:
+    """Return, by order, what the shop knows its buyer by and the graph does not: who paid, phones and addresses."""
+    own: dict[str, set[str]] = defaultdict(set)
+    for row in tx.execute(_OWN_IDENTIFIERS, {"order_ids": list(order_ids)}):
+        own[row.order_id].add(f"{row.kind}:{row.digest}")
+    return own
+
+
+def list_marks(tx: Transaction, *, keys: Sequence[str]) -> dict[str, list[CaseMark]]:
+    """Return, by identifier, the living cases whose accused members used it; users are those the sweep counted."""
+    parts = [key.partition(":") for key in keys]
+    marks: dict[str, list[CaseMark]] = defaultdict(list)
+    for row in tx.execute(_MARKS, {"kinds": [part[0] for part in parts], "digests": [part[2] for part in parts]}):
+        members = tuple(sorted((kind, account_id) for kind, account_id in row.members))
+        users = max(len(members), round(len(members) / row.weight) if row.weight > 0 else 0) + 1
+        marks[f"{row.kind}:{row.digest}"].append(
+            CaseMark(row.case_id, row.state, row.kind, row.digest, members, users)
+        )  # fmt: skip
+    return marks
 
 
 def find_check(tx: Transaction, *, order_id: str, lock: bool = False) -> OrderCheck | None:
@@ -366,6 +438,10 @@ _NAMED = text(
     SELECT EXISTS (
         SELECT 1 FROM risk_case_members m JOIN risk_cases c ON c.id = m.case_id
         WHERE m.account_kind = 'promoter' AND m.account_id = :promoter_id AND m.accused AND c.state <> 'innocent')
+        OR EXISTS (
+        SELECT 1 FROM risk_reach r JOIN risk_cases c ON c.id = r.case_id
+        WHERE r.account_kind = 'promoter' AND r.account_id = :promoter_id AND r.score >= :raised_from
+          AND c.state IN ('confirmed', 'banned'))
     """
 )
 
@@ -376,8 +452,8 @@ def is_held_member(tx: Transaction, *, promoter_id: str) -> bool:
 
 
 def is_accused(tx: Transaction, *, promoter_id: str) -> bool:
-    """Tell whether any case that was not found innocent accuses this promoter."""
-    return bool(tx.execute(_NAMED, {"promoter_id": promoter_id}).scalar_one())
+    """Tell whether any case that was not found innocent accuses this promoter, or a confirmed one is very near."""
+    return bool(tx.execute(_NAMED, {"promoter_id": promoter_id, "raised_from": RAISED_FROM}).scalar_one())
 
 
 def list_frozen(tx: Transaction, *, promoter_id: str, after: tuple[str, int], limit: int) -> Sequence[Row[Any]]:

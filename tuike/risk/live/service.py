@@ -18,7 +18,7 @@ from tuike.graph import Graph
 from tuike.risk.cases import service as cases
 from tuike.risk.cases.model import CaseMember, Evidence, FoundCase
 from tuike.risk.live import store
-from tuike.risk.live.model import SweepRun, SweepRunning
+from tuike.risk.live.model import SweepRun, SweepRunning, SweepState
 from tuike.shared import clock, ids
 from tuike.shared.pages import Page, decode_cursor, encode_cursor
 
@@ -28,6 +28,7 @@ Progress = Callable[[str, int, int | None], None]
 Sweeper = Callable[[Path, Path, Progress], dict[str, Any]]
 _EVIDENCE_MOST = 2_000
 """Edges of a case that are kept, the heaviest."""
+_TRY_AGAIN = timedelta(hours=1)
 _ACCUSED = frozenset({"beneficiary", "buyer", "recruit"})
 
 
@@ -40,17 +41,26 @@ def sweep_living(db: Database, graph: Graph, *, sweeper: Sweeper, progress: Prog
         if not may:
             raise SweepRunning
         sweep_id = ids.new_id("risk_sweep")
+        began = clock.read_clock()
         with db.transaction() as tx:
-            store.add_sweep(tx, sweep_id=sweep_id, now=clock.read_clock())
+            store.add_sweep(tx, sweep_id=sweep_id, now=began)
+
+        def tell(stage: str, done: int, total: int | None) -> None:
+            progress(stage, done, total)
+            with db.transaction() as tx:
+                now = clock.read_clock()
+                store.note_progress(tx, sweep_id=sweep_id, stage=stage, done=done, total=total, now=now)
+
         try:
             with tempfile.TemporaryDirectory(prefix="tuike-sweep-") as scratch:
                 source, target = Path(scratch, "world"), Path(scratch, "found")
                 source.mkdir()
                 with db.transaction() as tx:
-                    store.export_world(tx, graph, source, progress=progress)
-                report = sweeper(source, target, progress)
+                    store.export_world(tx, graph, source, progress=tell)
+                report = sweeper(source, target, tell)
                 found = list(iter_found(target))
-            return _finish(db, sweep_id, found, report)
+            tell("merging", 0, None)
+            return _finish(db, sweep_id, found, report, seen_until=began)
         except Exception as error:
             with db.transaction() as tx:
                 problem = f"{type(error).__name__}: {error}"[:500]
@@ -99,14 +109,24 @@ def list_sweeps(tx: Transaction, *, limit: int, cursor: str | None = None) -> Pa
 
 
 def is_sweep_due(tx: Transaction, *, every: timedelta, now: datetime) -> bool:
-    """Tell whether it is time for the next sweep; a shop younger than `every` is not swept by itself."""
-    return bool(every) and store.is_due(tx, since=now - every)
+    """Tell whether it is time for the next sweep; a shop younger than `every` is not swept by itself.
+
+    One that failed is tried again an hour later, or after `every` if that is sooner.
+    """
+    return bool(every) and store.is_due(tx, since=now - every, tried_since=now - min(every, _TRY_AGAIN))
 
 
-def _finish(db: Database, sweep_id: str, found: list[FoundCase], report: dict[str, Any]) -> SweepRun:
+def get_sweep_state(tx: Transaction) -> SweepState:
+    """Return how the latest sweeps stand, for whoever watches over the shop."""
+    return store.get_state(tx)
+
+
+def _finish(
+    db: Database, sweep_id: str, found: list[FoundCase], report: dict[str, Any], *, seen_until: datetime
+) -> SweepRun:
     now = clock.read_clock()
     with db.transaction() as tx:
-        merged = cases.merge_found(tx, found=found, sweep_id=sweep_id, now=now)
+        merged = cases.merge_found(tx, found=found, sweep_id=sweep_id, seen_until=seen_until, now=now)
         counts = report["counts"] | {"cases": asdict(merged)}
         store.end_sweep(tx, sweep_id=sweep_id, counts=counts, seconds=report["seconds"], now=now)
         run = store.list_sweeps(tx, before=None, limit=1)[0]

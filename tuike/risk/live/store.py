@@ -13,13 +13,14 @@ from sqlalchemy.dialects.postgresql import JSONB
 from tuike import team
 from tuike.db import Database, Transaction
 from tuike.graph import Graph, journal
-from tuike.risk.live.model import SweepRun
+from tuike.risk.live.model import SweepRun, SweepState
 from tuike.shared.clock import format_instant, from_micros
 
 _LOCK = 7_485_011
 """Advisory lock of whoever sweeps; held by the session, so a sweep that dies frees it."""
 _PAGE = 1_000
-_COLUMNS = "id, state, started_at, finished_at, counts, seconds, problem"
+_COLUMNS = "id, state, started_at, finished_at, counts, seconds, problem, stage, stage_done, stage_total, progressed_at"
+_LATEST = 100
 
 _AT = "to_char({} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"
 
@@ -211,6 +212,32 @@ def end_sweep(
     )
 
 
+def note_progress(tx: Transaction, *, sweep_id: str, stage: str, done: int, total: int | None, now: datetime) -> None:
+    """Write what a sweep that runs is doing."""
+    tx.execute(
+        text(
+            "UPDATE risk_sweeps SET stage = :stage, stage_done = :done, stage_total = :total, progressed_at = :now "
+            "WHERE id = :id AND state = 'running'"
+        ),
+        {"id": sweep_id, "stage": stage[:100], "done": done, "total": total, "now": now},
+    )
+
+
+def get_state(tx: Transaction) -> SweepState:
+    """Return how the latest sweeps stand."""
+    row = tx.execute(
+        text(
+            f"""
+            SELECT max(finished_at) FILTER (WHERE state = 'done') AS done_at,
+                   max(finished_at) FILTER (WHERE state = 'failed') AS failed_at,
+                   max(started_at) FILTER (WHERE state = 'running') AS running_since
+            FROM (SELECT state, started_at, finished_at FROM risk_sweeps ORDER BY id DESC LIMIT {_LATEST}) latest
+            """
+        )
+    ).one()
+    return SweepState(row.done_at, row.failed_at, row.running_since)
+
+
 def list_sweeps(tx: Transaction, *, before: str | None, limit: int) -> list[SweepRun]:
     """Return sweeps, newest first."""
     where = "WHERE id < :before" if before is not None else ""
@@ -221,15 +248,18 @@ def list_sweeps(tx: Transaction, *, before: str | None, limit: int) -> list[Swee
     return [SweepRun(*row) for row in rows]
 
 
-def is_due(tx: Transaction, *, since: datetime) -> bool:
-    """Tell whether the shop has orders older than `since` and no sweep has begun from then on."""
+def is_due(tx: Transaction, *, since: datetime, tried_since: datetime) -> bool:
+    """Tell whether the shop has older orders, no sweep ended well since, and none was tried just now."""
     return bool(
         tx.execute(
             text(
-                "SELECT (SELECT created_at FROM orders ORDER BY id LIMIT 1) <= :since "
-                "AND NOT EXISTS (SELECT 1 FROM (SELECT started_at FROM risk_sweeps ORDER BY id DESC LIMIT 1) last "
-                "WHERE last.started_at > :since)"
+                f"""
+                SELECT (SELECT created_at FROM orders ORDER BY id LIMIT 1) <= :since
+                   AND NOT EXISTS (
+                       SELECT 1 FROM (SELECT state, started_at FROM risk_sweeps ORDER BY id DESC LIMIT {_LATEST}) last
+                       WHERE (last.state = 'done' AND last.started_at > :since) OR last.started_at > :tried_since)
+                """
             ),
-            {"since": since},
+            {"since": since, "tried_since": tried_since},
         ).scalar_one()
     )
