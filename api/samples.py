@@ -82,6 +82,8 @@ def _edge(edge: risk.Edge) -> dict[str, Any]:
 _LARGEST_TEAMS = workbench.load_library()["largest_teams"]
 _USED = risk.Edge("promoter", sample_id("promoter"), "used", "phone", _SHA256, 2.5)
 _SHARED = {"identifiers": 1, "users": 2, "weight_milli": 2500}
+_NEAR = risk.Reach("buyer", sample_id("shopper", "0C"), 0.6, 1, 1)
+_IS_NEAR, _IS_NEAR_ZH = risk.tell_reach(_NEAR)
 _FOUND, _FOUND_ZH = risk.tell_finding(risk.Finding("shared_identifier", 1, risk.Outcome.HOLD, risk.Mode.LIVE, _SHARED))
 
 COMMON: Mapping[str, Any] = {
@@ -110,7 +112,7 @@ COMMON: Mapping[str, Any] = {
     "currency": DEFAULT_CURRENCY, "rate_bps": _SPLIT.rates_bps[0], "version": 1, "level": 1, "position": 0, "depth": 1,
     "goods_minor": _GOODS_MINOR, "discount_minor": _DISCOUNT_MINOR, "freight_minor": _FREIGHT_MINOR,
     "payable_minor": _PAYABLE_MINOR, "attempts": 1, "fee_micros": 118200, "duration_ms": 12, "row_count": 1,
-    "orders_count": 6, "commission_base_minor": 6 * _SPLIT.base_minor, "score": 9.4,
+    "orders_count": 6, "joined_orders_count": 1, "commission_base_minor": 6 * _SPLIT.base_minor, "score": 9.4,
     # What it is called, where it is, how it looks.
     "name": "明前龙井 250 克", "nickname": "小林", "username": "fang", "title": "新茶上市", "detail": {}, "params": {},
     "picture": _PICTURE, "picture_url": _picture_url(), "thumbnail_url": _picture_url(), "picture_urls": [],
@@ -186,9 +188,11 @@ BY_SCHEMA: Mapping[str, Mapping[str, Any]] = {
                        "amount_minor": _PAYABLE_MINOR},
     "BlastAnswer": {
         "case_id": sample_id("risk_case"), "promoter_ids": [sample_id("promoter")],
+        "suspended_ids": [sample_id("promoter")], "shopper_ids": [sample_id("shopper")],
         "upline_promoter_ids": [sample_id("promoter", "0B")],
         "orders": [{"amount_minor": 6 * _SPLIT.base_minor}],
-        "uplines": [{"amount_minor": 6 * _SPLIT.amounts_minor[1]}], "withdrawals": [], "available": [],
+        "uplines": [{"amount_minor": 6 * _SPLIT.amounts_minor[1]}], "withdrawals": [], "under_way": [],
+        "available": [],
     },
     "BrandAnswer": {"id": sample_id("brand"), "name": "西湖", "logo_url": _MEDIA + _PICTURE},
     "CartAnswer": {"version": 4},
@@ -327,7 +331,11 @@ BY_SCHEMA: Mapping[str, Mapping[str, Any]] = {
     "RefundLineAnswer": {"no": 1, "sku": sample_id("sku", "0B"), "amount_minor": _BROKEN["amount_minor"]},
     "RefundState": {"id": sample_id("refund"), "state": fulfilment.RefundState.SUCCEEDED, "failure": None,
                     "amount_minor": _BROKEN["amount_minor"]},
-    "RiskCaseAnswer": _BRIEF,
+    "ReachAnswer": {"account_kind": "buyer", "account_id": sample_id("shopper", "0C"), "score": _NEAR.score,
+                    "distance": _NEAR.distance, "members": _NEAR.members, "sentence": _IS_NEAR,
+                    "sentence_zh": _IS_NEAR_ZH},
+    "RiskCaseAnswer": {**_BRIEF, "sentences": ["1 orders among its members joined since it was last found."],
+                       "sentences_zh": ["自上次发现以来，成员之间新增 1 笔订单并入本案。"]},
     "RiskCaseBrief": _BRIEF,
     "RiskMemberAnswer": {"account_kind": "promoter", "account_id": sample_id("promoter"),
                          "role": "beneficiary", "accused": True, "held": True},
@@ -359,6 +367,7 @@ BY_SCHEMA: Mapping[str, Mapping[str, Any]] = {
     "StockAnswer": {"state": "in_stock", "left": None},
     "SuggestionList": {"items": ["龙井", "龙井茶具"]},
     "SweepAnswer": {"id": sample_id("risk_sweep"), "state": "done", "finished_at": instant(_REQUESTED),
+                    "stage": "merging", "stage_done": 0, "progressed_at": instant(_REQUESTED),
                     "counts": {"cases": {"opened": 1, "known": 0}}, "seconds": {"total": 2.4}},
     "Target": {"type": "product", "id": sample_id("product")},
     "TeamItem": {"promoter_id": sample_id("promoter", "0D"), "team_size": 2},
