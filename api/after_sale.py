@@ -6,10 +6,11 @@ import marshmallow as ma
 
 from api import fields as f
 from api.answers import instant, page
+from api.confinement import check_merchant, list_merchants_of
 from api.media import get_config, url_of
 from api.routing import SHOPPERS, SUPPORT, Answer, Call, PageQuery, Routes, Shape
 from api.shop_orders import own_order
-from tuike import catalog, fulfilment
+from tuike import fulfilment
 from tuike.fulfilment import Case, CaseKind, CaseState, Claim
 
 routes = Routes("after-sale", description="Refunds and returns of shop orders.")
@@ -138,7 +139,7 @@ def render_case(case: Case) -> dict[str, Any]:
 
 def _own_case(call: Call, case_id: str) -> Case:
     case = fulfilment.get_case(call.tx, case_id=case_id)
-    catalog.check_staff(call.tx, staff_id=call.caller.id, merchant_id=case.merchant_id)
+    check_merchant(call, case.merchant_id)
     return case
 
 
@@ -209,7 +210,7 @@ def list_cases(call: Call, query: dict[str, Any]) -> dict[str, Any]:
         call.tx,
         order_id=query["order_id"],
         shopper_id=query["shopper_id"],
-        merchant_ids=catalog.list_staff_merchants(call.tx, staff_id=call.caller.id),
+        merchant_ids=list_merchants_of(call),
         state=None if query["state"] is None else CaseState(query["state"]),
         overdue_at=None if query["overdue"] is None else call.now,
         limit=query["limit"],

@@ -6,6 +6,7 @@ import marshmallow as ma
 
 from api import fields as f
 from api.answers import instant
+from api.confinement import check_platform
 from api.routing import ANYONE, CONTENT, SHOPPERS, Answer, Call, Routes, Shape
 from tuike import identity
 from tuike.identity import AgreementKind
@@ -97,10 +98,12 @@ def get_agreement(call: Call, kind: str, query: dict[str, Any]) -> dict[str, Any
 
 @routes.call(
     "POST", "/agreements/<id:kind>", who=CONTENT, body=NewAgreement, answer=AgreementAnswer, status=201,
-    refusals=["404 agreement_not_found"], example={"title": "推客服务协议", "body": "第一条 …"},
+    refusals=["403 not_your_merchant", "404 agreement_not_found"],
+    example={"title": "推客服务协议", "body": "第一条 …"},
 )  # fmt: skip
 def post_agreement(call: Call, kind: str, body: dict[str, Any]) -> dict[str, Any]:
     """Publish the next version; from now on it has to be accepted where the agreement is needed."""
+    check_platform(call)
     published = identity.publish_agreement(
         call.tx, kind=read_kind(kind), title=body["title"], body=body["body"], now=call.now
     )

@@ -7,10 +7,10 @@ import marshmallow as ma
 from api import fields as f
 from api.answers import instant, page
 from api.browsing import CardAnswer as _Card
+from api.confinement import check_merchant, check_platform, list_merchants_of
 from api.media import thumbnail_url_of, url_of
 from api.routing import CONTENT, OPERATORS, Answer, Call, PageQuery, Routes, Shape
 from tuike import catalog
-from tuike.identity import CallerKind, Scope
 from tuike.shared.money import MAX_AMOUNT_MINOR
 
 routes = Routes("catalog", description="The catalogue as staff manage it.")
@@ -84,8 +84,9 @@ def render_merchant(one: catalog.Merchant) -> dict[str, Any]:
 
 @routes.call("GET", "/merchants", who=CONTENT, query=PageQuery, answer=MerchantPage)
 def list_merchants(call: Call, query: dict[str, Any]) -> dict[str, Any]:
-    """List merchants."""
-    return page(catalog.list_merchants(call.tx, **query), render_merchant)
+    """List merchants; who works for some sees those."""
+    mine = list_merchants_of(call)
+    return page(catalog.list_merchants(call.tx, merchant_ids=mine, **query), render_merchant)
 
 
 @routes.call(
@@ -171,7 +172,7 @@ _CATEGORY_REFUSALS = [
 )  # fmt: skip
 def post_category(call: Call, body: dict[str, Any]) -> dict[str, Any]:
     """Add a category below another, or at the top."""
-    _check_merchant(call, None)
+    check_platform(call)
     return _changed(call, render_category(catalog.create_category(call.tx, now=call.now, **body)))
 
 
@@ -189,7 +190,7 @@ def get_category(call: Call, category_id: str) -> dict[str, Any]:
 )  # fmt: skip
 def put_category(call: Call, category_id: str, body: dict[str, Any]) -> dict[str, Any]:
     """Rename or move a category with everything below it."""
-    _check_merchant(call, None)
+    check_platform(call)
     category = catalog.edit_category(call.tx, category_id=category_id, now=call.now, **body)
     return _changed(call, render_category(category))
 
@@ -198,7 +199,7 @@ def put_category(call: Call, category_id: str, body: dict[str, Any]) -> dict[str
              refusals=["404 category_not_found", "409 category_in_use", "403 not_your_merchant"])  # fmt: skip
 def delete_category(call: Call, category_id: str) -> dict[str, Any]:
     """Delete a category that is empty."""
-    _check_merchant(call, None)
+    check_platform(call)
     catalog.delete_category(call.tx, category_id=category_id)
     return _changed(call, {"id": category_id, "is_deleted": True})
 
@@ -233,7 +234,7 @@ def render_brand(one: catalog.Brand) -> dict[str, Any]:
 )  # fmt: skip
 def post_brand(call: Call, body: dict[str, Any]) -> dict[str, Any]:
     """Add a brand."""
-    _check_merchant(call, None)
+    check_platform(call)
     return _changed(call, render_brand(catalog.create_brand(call.tx, now=call.now, **body)))
 
 
@@ -249,7 +250,7 @@ def get_brand(call: Call, brand_id: str) -> dict[str, Any]:
 )  # fmt: skip
 def put_brand(call: Call, brand_id: str, body: dict[str, Any]) -> dict[str, Any]:
     """Rename a brand or change its logo."""
-    _check_merchant(call, None)
+    check_platform(call)
     return _changed(call, render_brand(catalog.edit_brand(call.tx, brand_id=brand_id, now=call.now, **body)))
 
 
@@ -257,7 +258,7 @@ def put_brand(call: Call, brand_id: str, body: dict[str, Any]) -> dict[str, Any]
              refusals=["404 brand_not_found", "409 brand_in_use", "403 not_your_merchant"])  # fmt: skip
 def delete_brand(call: Call, brand_id: str) -> dict[str, Any]:
     """Delete a brand without products."""
-    _check_merchant(call, None)
+    check_platform(call)
     catalog.delete_brand(call.tx, brand_id=brand_id)
     return _changed(call, {"id": brand_id, "is_deleted": True})
 
@@ -415,10 +416,10 @@ _PRODUCT_EXAMPLE = {
              refusals=["403 not_your_merchant"])  # fmt: skip
 def list_managed_products(call: Call, query: dict[str, Any]) -> dict[str, Any]:
     """List products in every state, oldest first; deleted ones only when asked for."""
-    confined = _list_merchants_of(call)
+    confined = list_merchants_of(call)
     merchant_id = query.pop("merchant_id")
     if merchant_id is not None:
-        _check_merchant(call, merchant_id)
+        check_merchant(call, merchant_id)
         confined = [merchant_id]
     state = None if query["state"] is None else catalog.ProductState(query["state"])
     found = catalog.list_products(call.tx, **query | {"state": state, "merchant_ids": confined or None})
@@ -438,7 +439,7 @@ def get_managed_product(call: Call, product_id: str) -> dict[str, Any]:
 )  # fmt: skip
 def post_product(call: Call, body: dict[str, Any]) -> dict[str, Any]:
     """Add a product with its SKUs, by default as a draft."""
-    _check_merchant(call, body["merchant_id"])
+    check_merchant(call, body["merchant_id"])
     product = catalog.create_product(
         call.tx,
         merchant_id=body["merchant_id"],
@@ -507,7 +508,7 @@ class ImportAnswer(Answer):
 )  # fmt: skip
 def post_import(call: Call, query: dict[str, Any], upload: BinaryIO) -> dict[str, Any]:
     """Bring a merchant's catalogue in line with a CSV file: all of it or nothing."""
-    _check_merchant(call, query["merchant_id"])
+    check_merchant(call, query["merchant_id"])
     is_dry_run = query["dry_run"] == "true"
     done = catalog.import_catalogue(
         call.tx,
@@ -529,7 +530,7 @@ class ExportQuery(Shape):
              refusals=["403 not_your_merchant", "404 merchant_not_found"])  # fmt: skip
 def export_catalogue(call: Call, query: dict[str, Any]) -> str:
     """Export a merchant's catalogue as CSV, one row for each SKU; importing it again changes nothing."""
-    _check_merchant(call, query["merchant_id"])
+    check_merchant(call, query["merchant_id"])
     catalog.get_merchant(call.tx, merchant_id=query["merchant_id"])
     call.headers["Content-Disposition"] = 'attachment; filename="catalogue.csv"'
     call.headers["Cache-Control"] = "no-store"
@@ -579,7 +580,7 @@ def render_correction(one: catalog.StockCorrection) -> dict[str, Any]:
 )  # fmt: skip
 def post_stock_correction(call: Call, sku_id: str, body: dict[str, Any]) -> dict[str, Any]:
     """Add pieces to a SKU's stock, or take some away, and keep who did it and why."""
-    _check_merchant(call, catalog.get_merchant_of_sku(call.tx, sku_id=sku_id))
+    check_merchant(call, catalog.get_merchant_of_sku(call.tx, sku_id=sku_id))
     correction = catalog.correct_stock(call.tx, sku_id=sku_id, made_by=call.caller.id, now=call.now, **body)
     return _changed(call, render_correction(correction))
 
@@ -588,7 +589,7 @@ def post_stock_correction(call: Call, sku_id: str, body: dict[str, Any]) -> dict
              refusals=["404 sku_not_found", "403 not_your_merchant"])  # fmt: skip
 def list_stock_corrections(call: Call, sku_id: str, query: dict[str, Any]) -> dict[str, Any]:
     """List the corrections of a SKU's stock, newest first."""
-    _check_merchant(call, catalog.get_merchant_of_sku(call.tx, sku_id=sku_id))
+    check_merchant(call, catalog.get_merchant_of_sku(call.tx, sku_id=sku_id))
     return page(catalog.list_corrections(call.tx, sku_id=sku_id, **query), render_correction)
 
 
@@ -662,7 +663,7 @@ def list_shelves(call: Call) -> dict[str, Any]:
 )  # fmt: skip
 def post_shelf(call: Call, body: dict[str, Any]) -> dict[str, Any]:
     """Add a shelf to the home page."""
-    _check_merchant(call, None)
+    check_platform(call)
     return _changed(call, render_shelf(catalog.create_shelf(call.tx, draft=_to_shelf(body), now=call.now)))
 
 
@@ -672,7 +673,7 @@ def post_shelf(call: Call, body: dict[str, Any]) -> dict[str, Any]:
 )  # fmt: skip
 def put_shelf(call: Call, shelf_id: str, body: dict[str, Any]) -> dict[str, Any]:
     """Replace a shelf of the home page."""
-    _check_merchant(call, None)
+    check_platform(call)
     shelf = catalog.edit_shelf(call.tx, shelf_id=shelf_id, draft=_to_shelf(body), version=body["version"])
     return _changed(call, render_shelf(shelf))
 
@@ -681,28 +682,14 @@ def put_shelf(call: Call, shelf_id: str, body: dict[str, Any]) -> dict[str, Any]
              refusals=["404 shelf_not_found", "403 not_your_merchant"])  # fmt: skip
 def delete_shelf(call: Call, shelf_id: str) -> dict[str, Any]:
     """Take a shelf off the home page."""
-    _check_merchant(call, None)
+    check_platform(call)
     catalog.delete_shelf(call.tx, shelf_id=shelf_id)
     return _changed(call, {"id": shelf_id, "is_deleted": True})
 
 
-def _list_merchants_of(call: Call) -> list[str]:
-    """Return the merchants that the caller is confined to; empty for those who work for the platform."""
-    if call.caller.kind is not CallerKind.STAFF or Scope.OPERATOR in call.caller.scopes:
-        return []
-    return catalog.list_staff_merchants(call.tx, staff_id=call.caller.id)
-
-
-def _check_merchant(call: Call, merchant_id: str | None) -> None:
-    """Raise NotYourMerchant unless the caller may manage a merchant; None means the whole platform."""
-    confined = _list_merchants_of(call)
-    if confined and merchant_id not in confined:
-        raise catalog.NotYourMerchant
-
-
 def _get_own_product(call: Call, product_id: str) -> catalog.Product:
     product = catalog.get_product(call.tx, product_id=product_id)
-    _check_merchant(call, product.merchant_id)
+    check_merchant(call, product.merchant_id)
     return product
 
 

@@ -6,8 +6,9 @@ import marshmallow as ma
 
 from api import fields as f
 from api.answers import instant
+from api.orders import see_order
 from api.routing import OPERATORS, READERS, RISK, Answer, Call, Nothing, Routes, Shape
-from tuike import commission, orders
+from tuike import commission
 
 routes = Routes("commissions", description="Commission entries, holds, and the plan with its rates.")
 
@@ -109,12 +110,13 @@ def render_plan(plan: commission.Plan) -> dict[str, Any]:
 
 
 @routes.call(
-    "GET", "/orders/<id:order_id>/commissions", who=READERS, answer=CommissionList, refusals=["404 order_not_found"],
+    "GET", "/orders/<id:order_id>/commissions", who=READERS, answer=CommissionList,
+    refusals=["403 not_your_merchant", "404 order_not_found"],
     answer_headers={"Settled": "`true` once nothing about this order waits for a worker, else `false`."},
 )  # fmt: skip
 def list_commissions(call: Call, order_id: str) -> dict[str, Any]:
     """List what each level gets from an order, and why."""
-    orders.get_order(call.tx, order_id=order_id)
+    see_order(call, order_id)
     # Asked first: what is settled before the entries are read is in what is read.
     call.headers["Settled"] = "true" if commission.is_settled(call.tx, order_id=order_id) else "false"
     entries = commission.list_commissions(call.tx, order_id=order_id)

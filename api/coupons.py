@@ -6,6 +6,7 @@ import marshmallow as ma
 
 from api import fields as f
 from api.answers import instant, page
+from api.confinement import check_merchant, list_merchants_of
 from api.routing import ANYONE, CONTENT, SHOPPERS, Answer, Call, PageQuery, Routes, Shape
 from tuike import catalog, offers
 
@@ -209,7 +210,7 @@ def post_my_coupon(call: Call, body: dict[str, Any]) -> dict[str, Any]:
 @routes.call("GET", "/shop/coupon-templates", who=CONTENT, query=PageQuery, answer=TemplatePage)
 def list_coupon_templates(call: Call, query: dict[str, Any]) -> dict[str, Any]:
     """List coupon templates, newest first; who works for a merchant sees that merchant's."""
-    mine = catalog.list_staff_merchants(call.tx, staff_id=call.caller.id)
+    mine = list_merchants_of(call)
     return page(offers.list_templates(call.tx, merchant_ids=mine, **query), render_template)
 
 
@@ -225,7 +226,7 @@ def list_coupon_templates(call: Call, query: dict[str, Any]) -> dict[str, Any]:
 )  # fmt: skip
 def post_coupon_template(call: Call, body: dict[str, Any]) -> dict[str, Any]:
     """Make a coupon that shoppers can claim; its terms stay as they are."""
-    catalog.check_staff(call.tx, staff_id=call.caller.id, merchant_id=body["merchant_id"])
+    check_merchant(call, body["merchant_id"])
     draft = offers.TemplateDraft(
         **body
         | {
@@ -245,14 +246,15 @@ def post_coupon_template(call: Call, body: dict[str, Any]) -> dict[str, Any]:
 def patch_coupon_template(call: Call, template_id: str, body: dict[str, Any]) -> dict[str, Any]:
     """Change a template's name or stock, or stop giving it out; coupons that were claimed stay."""
     there = offers.get_template(call.tx, template_id=template_id)
-    catalog.check_staff(call.tx, staff_id=call.caller.id, merchant_id=there.draft.merchant_id)
+    check_merchant(call, there.draft.merchant_id)
     return render_template(offers.change_template(call.tx, template_id=template_id, **body))
 
 
 @routes.call("GET", "/shop/freight/<id:merchant_id>", who=CONTENT, answer=FreightAnswer,
-             refusals=["404 merchant_not_found"])  # fmt: skip
+             refusals=["403 not_your_merchant", "404 merchant_not_found"])  # fmt: skip
 def get_freight(call: Call, merchant_id: str) -> dict[str, Any]:
     """Get what a merchant's freight costs; without zones it is free everywhere."""
+    check_merchant(call, merchant_id)
     catalog.get_merchant(call.tx, merchant_id=merchant_id)
     return _render_freight(offers.find_freight_rule(call.tx, merchant_id=merchant_id), merchant_id)
 
@@ -269,7 +271,7 @@ def get_freight(call: Call, merchant_id: str) -> dict[str, Any]:
 )  # fmt: skip
 def put_freight(call: Call, merchant_id: str, body: dict[str, Any]) -> dict[str, Any]:
     """Write what a merchant's freight costs, whole; the zone with the longest matching region counts."""
-    catalog.check_staff(call.tx, staff_id=call.caller.id, merchant_id=merchant_id)
+    check_merchant(call, merchant_id)
     rule = offers.save_freight_rule(
         call.tx,
         merchant_id=merchant_id,

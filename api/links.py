@@ -11,6 +11,7 @@ from ulid import ULID
 
 from api import fields as f
 from api.answers import instant
+from api.confinement import check_platform
 from api.routing import INTEGRATORS, READERS, SHOPPERS, Answer, Call, Routes, Services, Shape, apply_relations
 from tuike import attribution, people, team
 from tuike.config import Config
@@ -166,9 +167,10 @@ def post_own_touch(call: Call, body: dict[str, Any]) -> dict[str, Any]:
 
 
 @routes.call("GET", "/touches/<id:touch_id>/path", who=READERS, answer=SharePath, in_transaction=False,
-             refusals=["404 touch_not_found", "503 graph_unavailable"])  # fmt: skip
+             refusals=["403 not_your_merchant", "404 touch_not_found", "503 graph_unavailable"])  # fmt: skip
 def get_share_path(call: Call, touch_id: str) -> dict[str, Any]:
     """Follow a touch back to the first share, nearest first."""
+    check_platform(call)
     path = attribution.get_share_path(call.graph, touch_id=touch_id)
     return {
         "items": [

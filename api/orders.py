@@ -6,6 +6,7 @@ import marshmallow as ma
 
 from api import fields as f
 from api.answers import instant, page
+from api.confinement import check_merchant, list_merchants_of
 from api.routing import INTEGRATORS, READERS, SUPPORT, Answer, Call, PageQuery, Routes, Shape
 from tuike import checkout, orders
 from tuike.shared.money import DEFAULT_CURRENCY, check_currency
@@ -165,6 +166,13 @@ def render_order(order: orders.Order) -> dict[str, Any]:
     }
 
 
+def see_order(call: Call, order_id: str) -> orders.Order:
+    """Return an order that the caller may see. Raises OrderNotFound, NotYourMerchant."""
+    order = orders.get_order(call.tx, order_id=order_id)
+    check_merchant(call, order.merchant_id)
+    return order
+
+
 def render_refund(refund: orders.Refund) -> dict[str, Any]:
     """Return a refund as it is answered."""
     return {
@@ -218,14 +226,16 @@ def post_order(call: Call, body: dict[str, Any]) -> dict[str, Any]:
 
 @routes.call("GET", "/orders", who=READERS, query=OrderQuery, answer=OrderPage)
 def list_orders(call: Call, query: dict[str, Any]) -> dict[str, Any]:
-    """List orders, of one buyer or with one external id if asked for."""
-    return page(orders.list_orders(call.tx, **query), render_order)
+    """List orders, of one buyer or with one external id if asked for; who works for some merchants sees theirs."""
+    mine = list_merchants_of(call)
+    return page(orders.list_orders(call.tx, merchant_ids=mine, **query), render_order)
 
 
-@routes.call("GET", "/orders/<id:order_id>", who=READERS, answer=OrderAnswer, refusals=["404 order_not_found"])
+@routes.call("GET", "/orders/<id:order_id>", who=READERS, answer=OrderAnswer,
+             refusals=["403 not_your_merchant", "404 order_not_found"])  # fmt: skip
 def get_order(call: Call, order_id: str) -> dict[str, Any]:
     """Get an order with its lines, status and attribution."""
-    return render_order(orders.get_order(call.tx, order_id=order_id))
+    return render_order(see_order(call, order_id))
 
 
 @routes.call(
@@ -241,21 +251,24 @@ def post_payment(call: Call, order_id: str, body: dict[str, Any]) -> dict[str, A
 
 @routes.call(
     "POST", "/orders/<id:order_id>/receipt", who=INTEGRATORS | SUPPORT, body=NewReceipt, answer=OrderAnswer,
-    refusals=["404 order_not_found", "409 order_not_paid"], example={"received_at": "2026-11-04T18:00:00+08:00"},
+    refusals=["403 not_your_merchant", "404 order_not_found", "409 order_not_paid"],
+    example={"received_at": "2026-11-04T18:00:00+08:00"},
 )  # fmt: skip
 def post_receipt(call: Call, order_id: str, body: dict[str, Any]) -> dict[str, Any]:
     """Record that the goods arrived; the holding period starts."""
+    see_order(call, order_id)
     return render_order(orders.record_receipt(call.tx, order_id=order_id, now=call.now, **body))
 
 
 @routes.call(
     "POST", "/orders/<id:order_id>/refunds", who=INTEGRATORS | SUPPORT, body=NewRefund, answer=RefundAnswer, status=201,
-    refusals=["404 order_not_found", "409 order_not_paid", "409 refund_id_taken", "422 refund_exceeds_paid",
-              "422 amount_not_positive", "422 line_not_found", "422 refund_ambiguous"],
+    refusals=["403 not_your_merchant", "404 order_not_found", "409 order_not_paid", "409 refund_id_taken",
+              "422 refund_exceeds_paid", "422 amount_not_positive", "422 line_not_found", "422 refund_ambiguous"],
     example={"refund_id": "ref-1", "refunded_at": "2026-11-05T10:00:00+08:00", "amount_minor": 9950},
 )  # fmt: skip
 def post_refund(call: Call, order_id: str, body: dict[str, Any]) -> dict[str, Any]:
     """Record a refund, by amount or by lines; commission is taken back in proportion."""
+    see_order(call, order_id)
     lines = None
     if body["lines"] is not None:
         lines = [orders.RefundLine(line["sku"], line["quantity"], line["amount_minor"]) for line in body["lines"]]
@@ -272,8 +285,9 @@ def post_refund(call: Call, order_id: str, body: dict[str, Any]) -> dict[str, An
 
 
 @routes.call("GET", "/orders/<id:order_id>/refunds", who=READERS, answer=RefundList,
-             refusals=["404 order_not_found"])  # fmt: skip
+             refusals=["403 not_your_merchant", "404 order_not_found"])  # fmt: skip
 def list_refunds(call: Call, order_id: str) -> dict[str, Any]:
     """List an order's refunds."""
+    see_order(call, order_id)
     found = orders.list_refunds(call.tx, order_id=order_id)
     return {"items": [render_refund(refund) for refund in found], "next_cursor": None}

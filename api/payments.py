@@ -8,6 +8,8 @@ from flask import current_app
 
 from api import fields as f
 from api.answers import instant, page
+from api.confinement import list_merchants_of
+from api.orders import see_order
 from api.routing import FINANCE, KEYS, SHOPPERS, SUPPORT, Answer, Call, PageQuery, Routes, Shape
 from tuike import payments
 from tuike.payments import PayBy
@@ -215,50 +217,70 @@ def post_charge_check(call: Call, payment_id: str) -> dict[str, Any]:
     )
 
 
+def _see_payment(call: Call, payment_id: str) -> payments.Payment:
+    """Return a payment of an order that the caller may see. Raises PaymentNotFound, NotYourMerchant."""
+    payment = payments.get_payment(call.tx, payment_id=payment_id)
+    see_order(call, payment.order_id)
+    return payment
+
+
+def _see_refund(call: Call, refund_id: str) -> payments.PaymentRefund:
+    """Return a refund of an order that the caller may see. Raises PaymentRefundNotFound, NotYourMerchant."""
+    refund = payments.get_refund(call.tx, refund_id=refund_id)
+    see_order(call, refund.order_id)
+    return refund
+
+
 @routes.call("GET", "/payments", who=_SEE, query=ChargeQuery, answer=StaffChargePage)
 def list_charges(call: Call, query: dict[str, Any]) -> dict[str, Any]:
-    """List payments, of one order or in one state if asked for, newest first."""
-    return page(payments.list_payments(call.tx, **query), render_staff_charge)
+    """List payments, of one order or in one state if asked for, newest first; of one's own merchants only."""
+    mine = list_merchants_of(call)
+    return page(payments.list_payments(call.tx, merchant_ids=mine, **query), render_staff_charge)
 
 
 @routes.call("GET", "/payments/<id:payment_id>", who=_SEE, answer=StaffChargeAnswer,
-             refusals=["404 payment_not_found"])  # fmt: skip
+             refusals=["403 not_your_merchant", "404 payment_not_found"])  # fmt: skip
 def get_staff_charge(call: Call, payment_id: str) -> dict[str, Any]:
     """Get a payment."""
-    return render_staff_charge(payments.get_payment(call.tx, payment_id=payment_id))
+    return render_staff_charge(_see_payment(call, payment_id))
 
 
 @routes.call("POST", "/payments/<id:payment_id>/refund", who=FINANCE, answer=StaffChargeAnswer,
-             refusals=["404 payment_not_found", "409 wrong_state"])  # fmt: skip
+             refusals=["403 not_your_merchant", "404 payment_not_found", "409 wrong_state"])  # fmt: skip
 def post_charge_refund(call: Call, payment_id: str) -> dict[str, Any]:
     """Send back the whole of a payment that is held because its amount was wrong."""
+    _see_payment(call, payment_id)
     return render_staff_charge(payments.refund_held(call.tx, payment_id=payment_id, now=call.now))
 
 
 @routes.call("GET", "/payment-refunds", who=_SEE, query=ChargeRefundQuery, answer=ChargeRefundPage)
 def list_charge_refunds(call: Call, query: dict[str, Any]) -> dict[str, Any]:
-    """List refunds of payments, of one payment or in one state if asked for, newest first."""
-    return page(payments.list_refunds(call.tx, **query), render_charge_refund)
+    """List refunds of payments, of one payment or in one state if asked for, newest first; of one's own merchants."""
+    mine = list_merchants_of(call)
+    return page(payments.list_refunds(call.tx, merchant_ids=mine, **query), render_charge_refund)
 
 
 @routes.call("GET", "/payment-refunds/<id:refund_id>", who=_SEE, answer=ChargeRefundAnswer,
-             refusals=["404 payment_refund_not_found"])  # fmt: skip
+             refusals=["403 not_your_merchant", "404 payment_refund_not_found"])  # fmt: skip
 def get_charge_refund(call: Call, refund_id: str) -> dict[str, Any]:
     """Get a refund of a payment."""
-    return render_charge_refund(payments.get_refund(call.tx, refund_id=refund_id))
+    return render_charge_refund(_see_refund(call, refund_id))
 
 
 @routes.call("POST", "/payment-refunds/<id:refund_id>/retry", who=FINANCE, answer=ChargeRefundAnswer,
-             refusals=["404 payment_refund_not_found", "409 wrong_state"])  # fmt: skip
+             refusals=["403 not_your_merchant", "404 payment_refund_not_found", "409 wrong_state"])  # fmt: skip
 def post_charge_refund_retry(call: Call, refund_id: str) -> dict[str, Any]:
     """Ask the provider again for a refund that is held."""
+    _see_refund(call, refund_id)
     return render_charge_refund(payments.retry_refund(call.tx, refund_id=refund_id, now=call.now))
 
 
 @routes.call("POST", "/payment-refunds/<id:refund_id>/settle", who=FINANCE, body=Settlement, answer=ChargeRefundAnswer,
-             refusals=["404 payment_refund_not_found", "409 wrong_state"], example={"note": "现金退还"})  # fmt: skip
+             refusals=["403 not_your_merchant", "404 payment_refund_not_found", "409 wrong_state"],
+             example={"note": "现金退还"})  # fmt: skip
 def post_charge_refund_settle(call: Call, refund_id: str, body: dict[str, Any]) -> dict[str, Any]:
     """Record that a held refund was given back by other means."""
+    _see_refund(call, refund_id)
     return render_charge_refund(
         payments.settle_refund_by_hand(call.tx, refund_id=refund_id, note=body["note"], now=call.now)
     )

@@ -6,6 +6,7 @@ import marshmallow as ma
 
 from api import fields as f
 from api.answers import instant, page
+from api.confinement import check_platform
 from api.routing import INTEGRATORS, READERS, RISK, Answer, Call, PageQuery, Routes, Shape
 from tuike import commission, people, team
 from tuike.shared.errors import ValidationFailed
@@ -168,16 +169,18 @@ def post_promoter(call: Call, body: dict[str, Any]) -> dict[str, Any]:
 
 
 @routes.call("GET", "/promoters", who=READERS, query=PromoterQuery, answer=PromoterPage,
-             refusals=["503 graph_unavailable"])  # fmt: skip
+             refusals=["403 not_your_merchant", "503 graph_unavailable"])  # fmt: skip
 def list_promoters(call: Call, query: dict[str, Any]) -> dict[str, Any]:
     """List promoters, oldest first, or the one with an external id."""
+    check_platform(call)
     return page(team.list_promoters(call.tx, call.graph, **query), render_promoter)
 
 
 @routes.call("GET", "/promoters/<id:promoter_id>", who=READERS, answer=PromoterAnswer,
-             refusals=["404 promoter_not_found", "503 graph_unavailable"])  # fmt: skip
+             refusals=["403 not_your_merchant", "404 promoter_not_found", "503 graph_unavailable"])  # fmt: skip
 def get_promoter(call: Call, promoter_id: str) -> dict[str, Any]:
     """Get a promoter."""
+    check_platform(call)
     return render_promoter(team.get_promoter(call.tx, call.graph, promoter_id=promoter_id))
 
 
@@ -240,24 +243,30 @@ def put_status(call: Call, promoter_id: str, body: dict[str, Any]) -> dict[str, 
 
 
 @routes.call("GET", "/promoters/<id:promoter_id>/upline", who=READERS, query=UplineQuery, answer=UplineAnswer,
-             in_transaction=False, refusals=["404 promoter_not_found", "503 graph_unavailable"])  # fmt: skip
+             in_transaction=False,
+             refusals=["403 not_your_merchant", "404 promoter_not_found", "503 graph_unavailable"])  # fmt: skip
 def list_upline(call: Call, promoter_id: str, query: dict[str, Any]) -> dict[str, Any]:
     """List the inviters above a promoter, nearest first, at most three, as of an instant."""
+    check_platform(call)
     upline = team.list_upline(call.graph, promoter_id=promoter_id, at=query["at"])
     return {"items": [_render_upline(above) for above in upline], "next_cursor": None}
 
 
 @routes.call("GET", "/promoters/<id:promoter_id>/team", who=READERS, query=TeamQuery, answer=TeamPage,
-             in_transaction=False, refusals=["404 promoter_not_found", "503 graph_unavailable"])  # fmt: skip
+             in_transaction=False,
+             refusals=["403 not_your_merchant", "404 promoter_not_found", "503 graph_unavailable"])  # fmt: skip
 def list_team(call: Call, promoter_id: str, query: dict[str, Any]) -> dict[str, Any]:
     """List the promoters below one, of one level or of all three, in the order they came to their place."""
+    check_platform(call)
     return page(team.list_team(call.graph, promoter_id=promoter_id, **query), _render_member)
 
 
 @routes.call("GET", "/promoters/<id:promoter_id>/team/size", who=READERS, answer=TeamSizes,
-             in_transaction=False, refusals=["404 promoter_not_found", "503 graph_unavailable"])  # fmt: skip
+             in_transaction=False,
+             refusals=["403 not_your_merchant", "404 promoter_not_found", "503 graph_unavailable"])  # fmt: skip
 def get_team_size(call: Call, promoter_id: str) -> dict[str, Any]:
     """Count the team of each level."""
+    check_platform(call)
     sizes = team.get_team_sizes(call.graph, promoter_id=promoter_id)
     return {"levels": {str(level): sizes[level] for level in (1, 2, 3)}}
 

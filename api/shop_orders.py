@@ -12,6 +12,7 @@ from flask import Response, request
 
 from api import fields as f
 from api.answers import dump_json, instant, page
+from api.confinement import check_merchant, list_merchants_of
 from api.media import picture_url_of
 from api.routing import SHOPPERS, SUPPORT, Answer, Call, PageQuery, Routes, Shape
 from tuike import catalog, fulfilment, people
@@ -327,7 +328,7 @@ def _render_point(point: fulfilment.PickupPoint) -> dict[str, Any]:
 def own_order(call: Call, order_id: str) -> ShopOrder:
     """Return an order that the calling staff may work on. Raises OrderNotFound, NotYourMerchant."""
     order = fulfilment.get_order(call.tx, order_id=order_id)
-    catalog.check_staff(call.tx, staff_id=call.caller.id, merchant_id=order.merchant_id)
+    check_merchant(call, order.merchant_id)
     return order
 
 
@@ -335,7 +336,7 @@ def _to_filter(call: Call, query: dict[str, Any]) -> OrderFilter:
     state = query["state"]
     return OrderFilter(
         shopper_id=query["shopper_id"],
-        merchant_ids=tuple(catalog.list_staff_merchants(call.tx, staff_id=call.caller.id)),
+        merchant_ids=tuple(list_merchants_of(call)),
         state=None if state in {None, "after_sale"} else OrderState(state),
         in_after_sale=True if state == "after_sale" else None,
         text=query["text"],
@@ -639,7 +640,7 @@ def _ship_row(call: Call, no: int, row: dict[str, str], order_id: str | None) ->
         parcel = f.load(_NEW_PARCEL, {"carrier": row["carrier"], "tracking_no": row["tracking_no"]})
         with call.db.transaction() as tx:
             order = fulfilment.get_order(tx, order_id=order_id)
-            catalog.check_staff(tx, staff_id=call.caller.id, merchant_id=order.merchant_id)
+            check_merchant(call, order.merchant_id)
             shipped = fulfilment.ship_parcel(
                 tx, order_id=order_id, shipped_by=call.caller.id, now=call.now, **parcel
             )  # fmt: skip
@@ -653,8 +654,9 @@ _NEW_PARCEL = NewParcel()
 
 @routes.call("GET", "/shop/pickup-points", who=SUPPORT, query=PageQuery, answer=PointPage)
 def list_shop_points(call: Call, query: dict[str, Any]) -> dict[str, Any]:
-    """List all pick-up points."""
-    return page(fulfilment.list_points(call.tx, **query), _render_point)
+    """List pick-up points; who works for some merchants sees theirs."""
+    mine = list_merchants_of(call)
+    return page(fulfilment.list_points(call.tx, merchant_ids=mine, **query), _render_point)
 
 
 @routes.call(
@@ -665,7 +667,7 @@ def list_shop_points(call: Call, query: dict[str, Any]) -> dict[str, Any]:
 )  # fmt: skip
 def post_shop_point(call: Call, body: dict[str, Any]) -> dict[str, Any]:
     """Open a pick-up point that a promoter runs."""
-    catalog.check_staff(call.tx, staff_id=call.caller.id, merchant_id=body["merchant_id"])
+    check_merchant(call, body["merchant_id"])
     return _render_point(fulfilment.create_point(call.tx, now=call.now, **body))
 
 
@@ -677,5 +679,5 @@ def post_shop_point(call: Call, body: dict[str, Any]) -> dict[str, Any]:
 def patch_shop_point(call: Call, point_id: str, body: dict[str, Any]) -> dict[str, Any]:
     """Change a pick-up point; a closed one takes no new orders."""
     point = fulfilment.get_point(call.tx, point_id=point_id)
-    catalog.check_staff(call.tx, staff_id=call.caller.id, merchant_id=point.merchant_id)
+    check_merchant(call, point.merchant_id)
     return _render_point(fulfilment.change_point(call.tx, point_id=point_id, changes=body))

@@ -6,6 +6,7 @@ import marshmallow as ma
 
 from api import fields as f
 from api.answers import instant, page
+from api.confinement import check_platform
 from api.routing import RISK, SUPPORT, Answer, Call, PageQuery, Routes, Shape
 from tuike import identity, people
 
@@ -50,17 +51,19 @@ def render_shopper(call: Call, shopper: identity.Shopper) -> dict[str, Any]:
 
 
 @routes.call("GET", "/shoppers", who=SUPPORT | RISK, query=ShopperQuery, answer=ShopperPage,
-             refusals=["503 keys_missing"])  # fmt: skip
+             refusals=["403 not_your_merchant", "503 keys_missing"])  # fmt: skip
 def list_shoppers(call: Call, query: dict[str, Any]) -> dict[str, Any]:
     """List shoppers, or find the one with a phone number."""
+    check_platform(call)
     found = identity.list_shoppers(call.tx, call.vault, **query)
     return page(found, lambda shopper: render_shopper(call, shopper))
 
 
 @routes.call("GET", "/shoppers/<id:shopper_id>", who=SUPPORT | RISK, answer=ShopperAnswer,
-             refusals=["404 shopper_not_found", "503 keys_missing"])  # fmt: skip
+             refusals=["403 not_your_merchant", "404 shopper_not_found", "503 keys_missing"])  # fmt: skip
 def get_shopper(call: Call, shopper_id: str) -> dict[str, Any]:
     """Get a shopper."""
+    check_platform(call)
     return render_shopper(call, identity.get_shopper(call.tx, shopper_id=shopper_id))
 
 

@@ -8,6 +8,7 @@ import marshmallow as ma
 
 from api import fields as f
 from api.answers import instant, page
+from api.confinement import check_platform
 from api.routing import FINANCE, INTEGRATORS, KEYS, READERS, Answer, Call, PageQuery, Routes, Shape
 from tuike import payments, risk, wallet
 from tuike.shared.money import DEFAULT_CURRENCY
@@ -153,9 +154,10 @@ def render_policy(policy: wallet.WithdrawalPolicy) -> dict[str, Any]:
 
 
 @routes.call("GET", "/wallets/<id:promoter_id>", who=READERS, query=WalletQuery, answer=WalletAnswer,
-             refusals=["404 promoter_not_found", "422 currency_unknown"])  # fmt: skip
+             refusals=["403 not_your_merchant", "404 promoter_not_found", "422 currency_unknown"])  # fmt: skip
 def get_wallet(call: Call, promoter_id: str, query: dict[str, Any]) -> dict[str, Any]:
     """Get a promoter's wallet in one currency."""
+    check_platform(call)
     return render_wallet(wallet.get_wallet(call.tx, promoter_id=promoter_id, currency=query["currency"]))
 
 
@@ -172,16 +174,20 @@ def post_withdrawal(call: Call, body: dict[str, Any]) -> dict[str, Any]:
     return render_withdrawal(wallet.request_withdrawal(call.tx, now=call.now, needs_review=doubted, **asked), call)
 
 
-@routes.call("GET", "/withdrawals", who=READERS, query=WithdrawalQuery, answer=WithdrawalPage)
+@routes.call(
+    "GET", "/withdrawals", who=READERS, query=WithdrawalQuery, answer=WithdrawalPage, refusals=["403 not_your_merchant"]
+)
 def list_withdrawals(call: Call, query: dict[str, Any]) -> dict[str, Any]:
     """List withdrawals, of one promoter or in one state if asked for."""
+    check_platform(call)
     return page(wallet.list_withdrawals(call.tx, **query), lambda found: render_withdrawal(found, call))
 
 
 @routes.call("GET", "/withdrawals/<id:withdrawal_id>", who=READERS, answer=WithdrawalAnswer,
-             refusals=["404 withdrawal_not_found"])  # fmt: skip
+             refusals=["403 not_your_merchant", "404 withdrawal_not_found"])  # fmt: skip
 def get_withdrawal(call: Call, withdrawal_id: str) -> dict[str, Any]:
     """Get a withdrawal."""
+    check_platform(call)
     return render_withdrawal(wallet.get_withdrawal(call.tx, withdrawal_id=withdrawal_id), call)
 
 

@@ -173,12 +173,15 @@ def list_orders(
     *,
     external_id: str | None = None,
     buyer_id: str | None = None,
+    merchant_ids: Sequence[str] = (),
     limit: int,
     cursor: str | None = None,
 ) -> Page[Order]:
-    """Return a page of orders, oldest first, optionally of one external id or buyer."""
+    """Return a page of orders, oldest first, optionally of one external id, one buyer or some merchants."""
     after = decode_cursor(cursor, str)[0] if cursor else None
-    found = store.list_orders(tx, external_id=external_id, buyer_id=buyer_id, after=after, limit=limit + 1)
+    found = store.list_orders(
+        tx, external_id=external_id, buyer_id=buyer_id, merchant_ids=merchant_ids, after=after, limit=limit + 1
+    )
     more = len(found) > limit
     return Page(found[:limit], encode_cursor(found[limit - 1].id) if more else None)
 

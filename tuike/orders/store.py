@@ -116,11 +116,19 @@ def find_order(tx: Transaction, *, order_id: str, lock: bool = False) -> Order |
 
 
 def list_orders(
-    tx: Transaction, *, external_id: str | None, buyer_id: str | None, after: str | None, limit: int
+    tx: Transaction,
+    *,
+    external_id: str | None,
+    buyer_id: str | None,
+    merchant_ids: Sequence[str],
+    after: str | None,
+    limit: int,
 ) -> list[Order]:
     """Return orders in the order of their ids, after `after`."""
     # Only the conditions asked for: one statement for all of them would be planned once, for none in particular.
-    asked = {"external_id": external_id, "buyer_id": buyer_id, "after": after}
+    asked = {
+        "external_id": external_id, "buyer_id": buyer_id, "merchant_ids": list(merchant_ids) or None, "after": after,
+    }  # fmt: skip
     named = {name: value for name, value in asked.items() if value is not None}
     rows = tx.execute(_make_list(tuple(named)), named | {"limit": limit})
     return [_order(row) for row in rows]
@@ -129,7 +137,7 @@ def list_orders(
 @cache
 def _make_list(names: tuple[str, ...]) -> TextClause:
     conditions = {"external_id": "o.external_id = :external_id", "buyer_id": "o.buyer_id = :buyer_id",
-                  "after": "o.id > :after"}  # fmt: skip
+                  "merchant_ids": "o.merchant_id = ANY (:merchant_ids)", "after": "o.id > :after"}  # fmt: skip
     where = " AND ".join(conditions[name] for name in names) or "true"
     return text(f"{_SELECT_ORDERS} WHERE {where} ORDER BY o.id LIMIT :limit")
 

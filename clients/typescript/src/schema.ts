@@ -1841,7 +1841,7 @@ export interface paths {
             readonly path?: never;
             readonly cookie?: never;
         };
-        /** List merchants. */
+        /** List merchants; who works for some sees those. */
         readonly get: operations["list_merchants"];
         readonly put?: never;
         /** Add a merchant. */
@@ -1895,7 +1895,7 @@ export interface paths {
             readonly path?: never;
             readonly cookie?: never;
         };
-        /** List orders, of one buyer or with one external id if asked for. */
+        /** List orders, of one buyer or with one external id if asked for; who works for some merchants sees theirs. */
         readonly get: operations["list_orders"];
         readonly put?: never;
         /** Place an order; who it is credited to is decided now and kept. */
@@ -2009,7 +2009,7 @@ export interface paths {
             readonly path?: never;
             readonly cookie?: never;
         };
-        /** List refunds of payments, of one payment or in one state if asked for, newest first. */
+        /** List refunds of payments, of one payment or in one state if asked for, newest first; of one's own merchants. */
         readonly get: operations["list_charge_refunds"];
         readonly put?: never;
         readonly post?: never;
@@ -2083,7 +2083,7 @@ export interface paths {
             readonly path?: never;
             readonly cookie?: never;
         };
-        /** List payments, of one order or in one state if asked for, newest first. */
+        /** List payments, of one order or in one state if asked for, newest first; of one's own merchants only. */
         readonly get: operations["list_charges"];
         readonly put?: never;
         readonly post?: never;
@@ -3235,7 +3235,7 @@ export interface paths {
             readonly path?: never;
             readonly cookie?: never;
         };
-        /** List all pick-up points. */
+        /** List pick-up points; who works for some merchants sees theirs. */
         readonly get: operations["list_shop_points"];
         readonly put?: never;
         /** Open a pick-up point that a promoter runs. */
@@ -6662,7 +6662,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `forbidden`, `second_factor_missing` */
+            /** @description `not_your_merchant`, `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -18705,7 +18705,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `forbidden`, `second_factor_missing` */
+            /** @description `not_your_merchant`, `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -18776,7 +18776,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `forbidden`, `second_factor_missing` */
+            /** @description `not_your_merchant`, `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -18998,7 +18998,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `forbidden`, `second_factor_missing` */
+            /** @description `not_your_merchant`, `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -19103,7 +19103,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `forbidden`, `second_factor_missing` */
+            /** @description `not_your_merchant`, `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -19197,7 +19197,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `forbidden`, `second_factor_missing` */
+            /** @description `not_your_merchant`, `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -19376,7 +19376,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `forbidden`, `second_factor_missing` */
+            /** @description `not_your_merchant`, `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -19450,7 +19450,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `forbidden`, `second_factor_missing` */
+            /** @description `not_your_merchant`, `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -19560,7 +19560,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `forbidden`, `second_factor_missing` */
+            /** @description `not_your_merchant`, `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -19739,7 +19739,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `forbidden`, `second_factor_missing` */
+            /** @description `not_your_merchant`, `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -19813,7 +19813,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `forbidden`, `second_factor_missing` */
+            /** @description `not_your_merchant`, `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -20626,7 +20626,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `forbidden`, `second_factor_missing` */
+            /** @description `not_your_merchant`, `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -20823,7 +20823,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `forbidden`, `second_factor_missing` */
+            /** @description `not_your_merchant`, `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -21285,7 +21285,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `forbidden`, `second_factor_missing` */
+            /** @description `not_your_merchant`, `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -21363,7 +21363,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `forbidden`, `second_factor_missing` */
+            /** @description `not_your_merchant`, `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -21435,7 +21435,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `forbidden`, `second_factor_missing` */
+            /** @description `not_your_merchant`, `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -25571,7 +25571,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `forbidden`, `second_factor_missing` */
+            /** @description `not_your_merchant`, `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -27124,7 +27124,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `forbidden`, `second_factor_missing` */
+            /** @description `not_your_merchant`, `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -27193,7 +27193,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `forbidden`, `second_factor_missing` */
+            /** @description `not_your_merchant`, `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -28926,7 +28926,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `forbidden`, `second_factor_missing` */
+            /** @description `not_your_merchant`, `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -28997,7 +28997,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `forbidden`, `second_factor_missing` */
+            /** @description `not_your_merchant`, `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -29256,7 +29256,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `forbidden`, `second_factor_missing` */
+            /** @description `not_your_merchant`, `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -29453,7 +29453,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `forbidden`, `second_factor_missing` */
+            /** @description `not_your_merchant`, `forbidden`, `second_factor_missing` */
             readonly 403: {
                 headers: {
                     readonly [name: string]: unknown;

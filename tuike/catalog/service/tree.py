@@ -65,10 +65,12 @@ def get_merchant(tx: Transaction, *, merchant_id: str) -> Merchant:
     return found
 
 
-def list_merchants(tx: Transaction, *, limit: int, cursor: str | None = None) -> Page[Merchant]:
-    """Return a page of merchants in the order of their ids."""
+def list_merchants(
+    tx: Transaction, *, merchant_ids: Sequence[str] = (), limit: int, cursor: str | None = None
+) -> Page[Merchant]:
+    """Return a page of merchants in the order of their ids, of those named if any are."""
     after = decode_cursor(cursor, str)[0] if cursor else None
-    found = store.list_merchants(tx, after=after, limit=limit + 1)
+    found = store.list_merchants(tx, ids=merchant_ids, after=after, limit=limit + 1)
     more = len(found) > limit
     return Page(found[:limit], encode_cursor(found[limit - 1].id) if more else None)
 

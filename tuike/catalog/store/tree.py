@@ -93,11 +93,14 @@ def find_merchants(tx: Transaction, *, ids: Sequence[str]) -> dict[str, Merchant
     return {row.id: Merchant(*row) for row in rows}
 
 
-def list_merchants(tx: Transaction, *, after: str | None, limit: int) -> list[Merchant]:
-    """Return merchants in the order of their ids, after `after`."""
+def list_merchants(tx: Transaction, *, ids: Sequence[str], after: str | None, limit: int) -> list[Merchant]:
+    """Return merchants in the order of their ids, after `after`; only those named, if any are."""
     rows = tx.execute(
-        text("SELECT id, name, status, version, created_at FROM merchants WHERE id > :after ORDER BY id LIMIT :limit"),
-        {"after": after or "", "limit": limit},
+        text(
+            "SELECT id, name, status, version, created_at FROM merchants "
+            "WHERE id > :after AND (:all OR id = ANY (:ids)) ORDER BY id LIMIT :limit"
+        ),
+        {"after": after or "", "all": not ids, "ids": list(ids), "limit": limit},
     )
     return [Merchant(*row) for row in rows]
 

@@ -1,5 +1,6 @@
 """Pick-up points (自提点): where a promoter (团长) hands out the orders that go there."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -65,10 +66,18 @@ def get_point(tx: Transaction, *, point_id: str) -> PickupPoint:
 
 
 def list_points(
-    tx: Transaction, *, promoter_id: str | None = None, only_open: bool = False, limit: int, cursor: str | None = None
+    tx: Transaction,
+    *,
+    promoter_id: str | None = None,
+    merchant_ids: Sequence[str] = (),
+    only_open: bool = False,
+    limit: int,
+    cursor: str | None = None,
 ) -> Page[PickupPoint]:
-    """Return a page of points, of one promoter or only those that are open if asked for."""
+    """Return a page of points, of one promoter, of some merchants or only those that are open if asked for."""
     after = decode_cursor(cursor, str)[0] if cursor else None
-    found = store.list_points(tx, promoter_id=promoter_id, only_open=only_open, after=after, limit=limit + 1)
+    found = store.list_points(
+        tx, promoter_id=promoter_id, merchant_ids=merchant_ids, only_open=only_open, after=after, limit=limit + 1
+    )
     more = len(found) > limit
     return Page(found[:limit], encode_cursor(found[limit - 1].id) if more else None)

@@ -1,6 +1,6 @@
 """Rows of parcels and pick-up points."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -105,17 +105,25 @@ def find_point(tx: Transaction, *, point_id: str, lock: bool = False) -> PickupP
 
 
 def list_points(
-    tx: Transaction, *, promoter_id: str | None, only_open: bool, after: str | None, limit: int
+    tx: Transaction,
+    *,
+    promoter_id: str | None,
+    merchant_ids: Sequence[str],
+    only_open: bool,
+    after: str | None,
+    limit: int,
 ) -> list[PickupPoint]:
-    """Return points in the order of their ids, of one promoter or those that are open, after an id."""
+    """Return points in the order of their ids, of one promoter, of merchants or those that are open, after an id."""
     conditions = ["id > :after"]
     if promoter_id is not None:
         conditions.append("promoter_id = :promoter_id")
+    if merchant_ids:
+        conditions.append("merchant_id = ANY (:merchant_ids)")
     if only_open:
         conditions.append("is_open")
     rows = tx.execute(
         text(f"SELECT * FROM pickup_points WHERE {' AND '.join(conditions)} ORDER BY id LIMIT :limit"),
-        {"after": after or "", "promoter_id": promoter_id, "limit": limit},
+        {"after": after or "", "promoter_id": promoter_id, "merchant_ids": list(merchant_ids), "limit": limit},
     )
     return [_point(row) for row in rows]
 

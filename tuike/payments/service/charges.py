@@ -4,7 +4,7 @@ The order of things is always: commit what is about to be asked, ask with no tra
 Whoever dies in between leaves a row whose `next_at` brings the next worker to ask the provider how it ended.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -230,11 +230,19 @@ def get_payment(tx: Transaction, *, payment_id: str, shopper_id: str | None = No
 
 
 def list_payments(
-    tx: Transaction, *, order_id: str | None = None, state: str | None = None, limit: int, cursor: str | None = None
+    tx: Transaction,
+    *,
+    order_id: str | None = None,
+    state: str | None = None,
+    merchant_ids: Sequence[str] = (),
+    limit: int,
+    cursor: str | None = None,
 ) -> Page[Payment]:
-    """Return a page of payments, newest first."""
+    """Return a page of payments, newest first; with `merchant_ids` those of their orders only."""
     before = decode_cursor(cursor, str)[0] if cursor else None
-    found = store.list_payments(tx, order_id=order_id, state=state, before=before, limit=limit + 1)
+    found = store.list_payments(
+        tx, order_id=order_id, state=state, merchant_ids=merchant_ids, before=before, limit=limit + 1
+    )
     return Page(found[:limit], encode_cursor(found[limit - 1].id) if len(found) > limit else None)
 
 

@@ -1,5 +1,6 @@
 """Money that goes back: what after-sale decides and what could not be kept, each once however often it is asked for."""
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 import structlog
@@ -143,11 +144,19 @@ def get_refund(tx: Transaction, *, refund_id: str) -> PaymentRefund:
 
 
 def list_refunds(
-    tx: Transaction, *, payment_id: str | None = None, state: str | None = None, limit: int, cursor: str | None = None
+    tx: Transaction,
+    *,
+    payment_id: str | None = None,
+    state: str | None = None,
+    merchant_ids: Sequence[str] = (),
+    limit: int,
+    cursor: str | None = None,
 ) -> Page[PaymentRefund]:
-    """Return a page of refunds, newest first."""
+    """Return a page of refunds, newest first; with `merchant_ids` those of their orders only."""
     before = decode_cursor(cursor, str)[0] if cursor else None
-    found = store.list_refunds(tx, payment_id=payment_id, state=state, before=before, limit=limit + 1)
+    found = store.list_refunds(
+        tx, payment_id=payment_id, state=state, merchant_ids=merchant_ids, before=before, limit=limit + 1
+    )
     return Page(found[:limit], encode_cursor(found[limit - 1].id) if len(found) > limit else None)
 
 

@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 from tuike.db import Transaction
 from tuike.payments.model import PayBy, Payment, PaymentOutcome, PaymentState
-from tuike.payments.store.rows import PAYMENT_COLUMNS, list_where, read_payment
+from tuike.payments.store.rows import MERCHANT, PAYMENT_COLUMNS, list_where, read_payment
 
 _SELECT = f"SELECT {PAYMENT_COLUMNS} FROM payments"
 _LIVING = "state IN ('asking', 'pending')"
@@ -45,10 +45,16 @@ def find_paying(tx: Transaction, *, order_id: str) -> Payment | None:
 
 
 def list_payments(
-    tx: Transaction, *, order_id: str | None, state: str | None, before: str | None, limit: int
+    tx: Transaction,
+    *,
+    order_id: str | None,
+    state: str | None,
+    merchant_ids: Sequence[str],
+    before: str | None,
+    limit: int,
 ) -> list[Payment]:
-    """Return payments, newest first."""
-    conditions = [("order_id", order_id), ("state", state)]
+    """Return payments, newest first; with `merchant_ids` those of their orders only."""
+    conditions = [("order_id", order_id), ("state", state), (MERCHANT, list(merchant_ids) or None)]
     rows = list_where(tx, select=_SELECT, prefix="", conditions=conditions, before=before, limit=limit)
     return [read_payment(row) for row in rows]
 

@@ -1,12 +1,13 @@
 """Rows of refunds at a provider."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import text
 
 from tuike.db import Transaction
 from tuike.payments.model import PaymentRefund, RefundCause, RefundState
-from tuike.payments.store.rows import REFUND_SELECT, list_where, read_refund
+from tuike.payments.store.rows import MERCHANT, REFUND_SELECT, list_where, read_refund
 
 
 def add_refund(
@@ -97,9 +98,15 @@ def set_state(
 
 
 def list_refunds(
-    tx: Transaction, *, payment_id: str | None, state: str | None, before: str | None, limit: int
+    tx: Transaction,
+    *,
+    payment_id: str | None,
+    state: str | None,
+    merchant_ids: Sequence[str],
+    before: str | None,
+    limit: int,
 ) -> list[PaymentRefund]:
-    """Return refunds, newest first."""
-    conditions = [("r.payment_id", payment_id), ("r.state", state)]
+    """Return refunds, newest first; with `merchant_ids` those of their orders only."""
+    conditions = [("r.payment_id", payment_id), ("r.state", state), (MERCHANT, list(merchant_ids) or None)]
     rows = list_where(tx, select=REFUND_SELECT, prefix="r.", conditions=conditions, before=before, limit=limit)
     return [read_refund(row) for row in rows]

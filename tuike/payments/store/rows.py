@@ -95,12 +95,22 @@ def end_turn(tx: Transaction, *, name: str) -> None:
     tx.execute(text("UPDATE provider_turns SET until = 'epoch' WHERE name = :name"), {"name": name})
 
 
+MERCHANT = "(SELECT merchant_id FROM orders WHERE id = order_id)"
+"""The merchant of a payment's or refund's order, as a column of `list_where`."""
+
+
 def list_where(
     tx: Transaction, *, select: str, prefix: str, conditions: Sequence[tuple[str, Any]], before: str | None, limit: int
 ) -> Sequence[Row[Any]]:
-    """Return rows, newest first, that meet `conditions` (column, value); those whose value is None do not count."""
+    """Return rows, newest first, that meet `conditions`; those whose value is None do not count.
+
+    A condition is a column and its value, or a column and all the values that it may have.
+    """
     asked = [(column, value) for column, value in conditions if value is not None]
-    where = [f"{column} = :v{number}" for number, (column, _) in enumerate(asked)]
+    where = [
+        f"{column} = ANY (:v{number})" if isinstance(value, list) else f"{column} = :v{number}"
+        for number, (column, value) in enumerate(asked)
+    ]
     values: dict[str, Any] = {f"v{number}": value for number, (_, value) in enumerate(asked)}
     if before is not None:
         where.append(f"{prefix}id < :before")
