@@ -3,14 +3,16 @@
 Every call goes out while no database transaction is open, and under a number that was committed before.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from tuike import providers as outside
 from tuike.payments.model import PayBy, Payment, PaymentRefund, Payout
 from tuike.providers import Alipay, Providers, WeChatPay
+
+Found = TypeVar("Found")
 
 TRANSFER_REPORT = (
     {"info_type": "岗位类型", "info_content": "推广员"},
@@ -77,6 +79,14 @@ def pay_by_of(provider: outside.Provider) -> PayBy:
     return _PAY_BY[provider]
 
 
+def _find(ask: Callable[[], Found]) -> Found | None:
+    """Return what a provider knows by a number of ours, None where it knows nothing."""
+    try:
+        return ask()
+    except outside.ProviderNotFound:
+        return None
+
+
 @dataclass(frozen=True, slots=True)
 class _WeChatDesk:
     client: WeChatPay
@@ -90,10 +100,7 @@ class _WeChatDesk:
         )  # fmt: skip
 
     def find_payment(self, payment: Payment) -> outside.Payment | None:
-        try:
-            return self.client.get_payment(out_no=payment.id)
-        except outside.ProviderNotFound:
-            return None
+        return _find(lambda: self.client.get_payment(out_no=payment.id))
 
     def close(self, payment: Payment) -> None:
         self.client.close_payment(out_no=payment.id)
@@ -105,10 +112,7 @@ class _WeChatDesk:
         )  # fmt: skip
 
     def find_refund(self, refund: PaymentRefund) -> outside.Refund | None:
-        try:
-            return self.client.get_refund(out_refund_no=refund.out_no)
-        except outside.ProviderNotFound:
-            return None
+        return _find(lambda: self.client.get_refund(out_refund_no=refund.out_no))
 
     def transfer(self, payout: Payout, *, name: str | None) -> outside.Transfer:
         return self.client.transfer(
@@ -117,10 +121,7 @@ class _WeChatDesk:
         )  # fmt: skip
 
     def find_transfer(self, payout: Payout) -> outside.Transfer | None:
-        try:
-            return self.client.get_transfer(out_no=payout.out_no)
-        except outside.ProviderNotFound:
-            return None
+        return _find(lambda: self.client.get_transfer(out_no=payout.out_no))
 
     def cancel_transfer(self, payout: Payout) -> outside.Transfer:
         return self.client.cancel_transfer(out_no=payout.out_no)
@@ -149,10 +150,7 @@ class _AlipayDesk:
         )  # fmt: skip
 
     def find_payment(self, payment: Payment) -> outside.Payment | None:
-        try:
-            return self.client.get_payment(out_no=payment.id)
-        except outside.ProviderNotFound:
-            return None
+        return _find(lambda: self.client.get_payment(out_no=payment.id))
 
     def close(self, payment: Payment) -> None:
         self.client.close_payment(out_no=payment.id)
@@ -164,10 +162,7 @@ class _AlipayDesk:
         )  # fmt: skip
 
     def find_refund(self, refund: PaymentRefund) -> outside.Refund | None:
-        try:
-            return self.client.get_refund(out_refund_no=refund.out_no, out_no=refund.payment_id)
-        except outside.ProviderNotFound:
-            return None
+        return _find(lambda: self.client.get_refund(out_refund_no=refund.out_no, out_no=refund.payment_id))
 
     def transfer(self, payout: Payout, *, name: str | None) -> outside.Transfer:
         return self.client.transfer(
@@ -176,10 +171,7 @@ class _AlipayDesk:
         )  # fmt: skip
 
     def find_transfer(self, payout: Payout) -> outside.Transfer | None:
-        try:
-            return self.client.get_transfer(out_no=payout.out_no)
-        except outside.ProviderNotFound:
-            return None
+        return _find(lambda: self.client.get_transfer(out_no=payout.out_no))
 
     def cancel_transfer(self, payout: Payout) -> outside.Transfer:
         raise outside.ProviderRefused(outside.Provider.ALIPAY, "CANNOT_CANCEL")
