@@ -31,18 +31,24 @@ def test_every_caller_is_covered_by_a_round_that_began_after_its_call():
 
 def test_callers_at_once_share_a_round():
     rounds, count = Rounds(), 0
-    begun = threading.Event()
+    begun, all_here = threading.Event(), threading.Barrier(20)
 
     def work():
         nonlocal count
         count += 1
-        begun.set()
-        time.sleep(0.1)
+        if count == 1:
+            begun.set()
+            all_here.wait()
+            time.sleep(0.2)  # from the barrier into the round it is a few instructions
+
+    def join():
+        all_here.wait()
+        return rounds.run(work)
 
     with ThreadPoolExecutor(20) as pool:
         first = pool.submit(rounds.run, work)
         begun.wait()
-        others = [pool.submit(rounds.run, work) for _ in range(19)]
+        others = [pool.submit(join) for _ in range(19)]
         assert first.result()
         assert sum(other.result() for other in others) == 1
     assert count == 2
