@@ -72,7 +72,7 @@ def refresh_catalog() -> int:
 def clear_media() -> int:
     """Delete the pictures and videos that nothing has used for a day."""
     app = open_app()
-    return catalog.clear_media(app.db, catalog.open_storage(app.config), now=clock.read_clock())
+    return fulfilment.clear_media(app.db, catalog.open_storage(app.config), now=clock.read_clock())
 
 
 @celery.task(name="catalog.expire_reservations")

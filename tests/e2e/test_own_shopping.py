@@ -11,7 +11,7 @@ import pytest
 from tests.e2e.conftest import Caller
 from tests.e2e.persons import Person, Someone, Town
 from tests.e2e.test_own_data import _dump
-from tests.e2e.test_shop import make_video, picture, post_file
+from tests.e2e.test_shop import make_product, make_video, picture, post_file, to_edit
 from tests.e2e.test_shop_orders import ADDRESS, make_sku, move_in, ok, pay, place, refund_all
 from tuike import catalog, fulfilment
 from tuike.shared.clock import read_clock
@@ -106,12 +106,12 @@ def test_a_cases_pictures_are_the_shoppers_uploads_and_stay_until_the_person_goe
     assert case["picture_urls"][0].endswith(name)
     storage = catalog.open_storage(town.app.config)
     later = read_clock() + timedelta(days=2)
-    assert catalog.clear_media(town.app.db, storage, now=later) == 0
+    assert fulfilment.clear_media(town.app.db, storage, now=later) == 0
     assert town.flask.test_client().get(f"/media/{name}").status_code == 200
     told(town)
     town.keys.settle()
     assert erase(shopper)[0] == 200
-    assert catalog.clear_media(town.app.db, storage, now=later) == 1
+    assert fulfilment.clear_media(town.app.db, storage, now=later) == 1
     assert town.flask.test_client().get(f"/media/{name}").status_code == 404
 
 
@@ -182,3 +182,24 @@ def test_a_promoters_pick_up_point_is_closed_and_forgotten_once_nothing_is_on_it
     assert "Lane 9" not in rows
     assert "13911112222" not in rows
     assert ok(shopper.get("me/pickup-points"))["items"] == []
+
+
+def test_an_old_order_keeps_its_picture_when_the_product_has_another(town: Town) -> None:
+    operator, storage, now = town.keys.as_scope("operator"), catalog.open_storage(town.app.config), read_clock()
+    old, new = (post_file(operator, "media", picture(), name="p.png").get_json()["name"] for _ in range(2))
+    product = make_product(operator, pictures=[old])
+    shopper = move_in(town)
+    order = place(shopper, product["skus"][0]["id"])
+    assert order["lines"][0]["picture"] == old
+    edited = ok(operator.put(f"catalog/products/{product['id']}", to_edit(product, pictures=[new])))
+    assert edited["pictures"] == [new]
+    for days in (2, 3):
+        fulfilment.clear_media(town.app.db, storage, now=now + timedelta(days=days))
+        shown = ok(shopper.get(f"me/orders/{order['id']}"))["lines"][0]
+        assert shown["picture"] == old
+        for url in (f"/media/{old}", shown["picture_url"][shown["picture_url"].index("/media/") :]):
+            assert town.flask.test_client().get(url).status_code == 200, url
+    unbought = ok(operator.put(f"catalog/products/{product['id']}", to_edit(edited, pictures=[])))
+    assert unbought["pictures"] == []
+    fulfilment.clear_media(town.app.db, storage, now=now + timedelta(days=9))
+    assert town.flask.test_client().get(f"/media/{new}").status_code == 404

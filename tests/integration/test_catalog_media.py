@@ -12,7 +12,7 @@ from PIL import Image
 from sqlalchemy import text
 
 from tests.integration.catalogue import Catalogue, open_catalogue
-from tuike import catalog
+from tuike import catalog, fulfilment
 from tuike.catalog import Storage
 from tuike.config import Config
 from tuike.embedded import PostgresServer
@@ -112,7 +112,7 @@ def test_what_nothing_uses_is_cleared_away_after_a_day_and_nothing_else(shop, st
             text("UPDATE media SET created_at = :then WHERE name <> :young"),
             {"then": now - timedelta(days=2), "young": young.name},
         )
-    assert catalog.clear_media(shop.db, storage, now=now) >= 1
+    assert fulfilment.clear_media(shop.db, storage, now=now) >= 1
     assert read(storage, used.name) is not None
     assert read(storage, young.name) is not None
     assert read(storage, unused.name) is None
@@ -122,13 +122,55 @@ def test_what_nothing_uses_is_cleared_away_after_a_day_and_nothing_else(shop, st
     assert read(storage, add(shop, storage, picture("blue")).name) is not None
 
 
+def test_a_product_may_drop_a_picture_that_a_checkout_is_just_taking(shop, storage):
+    now = datetime.now(UTC)
+    old, new = (add(shop, storage, picture(colour)) for colour in ("navy", "teal"))
+    product = shop.make_product(pictures=(old.name,))
+    with shop.db.transaction() as tx:
+        tx.execute(text("UPDATE media SET created_at = :then"), {"then": now - timedelta(days=2)})
+    draft = catalog.ProductDraft(
+        name="d", pictures=(new.name,), skus=(catalog.SkuDraft(spec=(), price_minor=1, id=product.skus[0].id),)
+    )
+    shop.do(catalog.edit_product, product_id=product.id, draft=draft, version=1, made_by="staff", now=now)
+    fulfilment.clear_media(shop.db, storage, now=now + timedelta(hours=1))
+    assert read(storage, old.name) is not None
+    assert _latest(shop, old.name) == now
+    assert _latest(shop, new.name) < now
+    fulfilment.clear_media(shop.db, storage, now=now + timedelta(hours=25))
+    assert read(storage, old.name) is None
+    assert read(storage, new.name) is not None
+
+
+def test_a_picture_that_only_a_description_shows_stays_as_long_as_it_does(shop, storage):
+    now = datetime.now(UTC)
+    shown = add(shop, storage, picture("olive"))
+    described = f'<p>龙井</p><img src="https://shop.example/media/{catalog.thumbnail_of(shown.name)}">'
+    product = shop.make_product(description=described)
+    fulfilment.clear_media(shop.db, storage, now=now + timedelta(days=2))
+    assert read(storage, shown.name) is not None
+    draft = catalog.ProductDraft(
+        name="d", description="<p>龙井</p>",
+        skus=(catalog.SkuDraft(spec=(), price_minor=1, id=product.skus[0].id),),
+    )  # fmt: skip
+    shop.do(catalog.edit_product, product_id=product.id, draft=draft, version=1, made_by="staff", now=now)
+    fulfilment.clear_media(shop.db, storage, now=now + timedelta(days=2))
+    assert read(storage, shown.name) is None
+
+
+def test_a_description_may_show_what_is_not_there_and_show_it_twice(shop, storage):
+    shown = add(shop, storage, picture("plum")).name
+    twice = f'<img src="/media/{shown}"><img src="/media/{shown}"><img src="/media/{"0" * 64}.webp">'
+    product = shop.make_product(description=twice)
+    assert product.description.count(shown) == 2
+
+
 def test_what_an_upload_left_behind_is_cleared_away(shop, storage):
     prepared = catalog.prepare_media(picture("purple"))
     for file in prepared.files:
         storage.put(file)
-    catalog.clear_media(shop.db, storage, now=datetime.now(UTC))
+    fulfilment.clear_media(shop.db, storage, now=datetime.now(UTC))
     assert read(storage, prepared.name) is not None
-    catalog.clear_media(shop.db, storage, now=datetime.now(UTC) + timedelta(days=2))
+    fulfilment.clear_media(shop.db, storage, now=datetime.now(UTC) + timedelta(days=2))
     assert read(storage, prepared.name) is None
     assert read(storage, catalog.thumbnail_of(prepared.name)) is None
 

@@ -52,6 +52,7 @@ _UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _UNWRITABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
 _CODE = re.compile(r"[\w.:/#+-]+( [\w.:/#+-]+)*")
 _MERCHANT_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}", re.ASCII)
+_PICTURE = re.compile(r"\b([0-9a-f]{64})(?:_t)?\.webp\b", re.ASCII)
 _TAGS = {
     "a", "b", "blockquote", "br", "code", "div", "em", "figcaption", "figure", "h1", "h2", "h3", "h4", "h5", "h6", "hr",
     "i", "img", "li", "ol", "p", "pre", "s", "small", "span", "strong", "sub", "sup", "table", "tbody", "td", "th",
@@ -73,6 +74,11 @@ def sanitise(html: str) -> str:
         link_rel="noopener noreferrer nofollow",
         strip_comments=True,
     )
+
+
+def find_media_names(html: str) -> set[str]:
+    """Return the names of pictures of ours that rich text shows, by whatever address."""
+    return {f"{digest}.webp" for digest in _PICTURE.findall(html)}
 
 
 def to_plain(html: str) -> str:

@@ -59,7 +59,8 @@ def export(app: Any, sheet: Path, merchant: str) -> None:
 def clear_media(app: Any) -> None:
     """Delete pictures and videos that nothing has used for a day, and print how many."""
     from tuike import catalog as catalogue
+    from tuike import fulfilment
     from tuike.shared import clock
 
-    cleared = catalogue.clear_media(app.db, catalogue.open_storage(app.config), now=clock.read_clock())
+    cleared = fulfilment.clear_media(app.db, catalogue.open_storage(app.config), now=clock.read_clock())
     click.echo(json.dumps({"cleared": cleared}))

@@ -1,6 +1,6 @@
 """Keeping pictures and videos, and clearing away those that nothing uses."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
 from itertools import islice
 
@@ -13,6 +13,8 @@ from tuike.shared.errors import ValidationFailed
 KEEP_UNUSED = timedelta(hours=24)
 """So long an upload may wait to be used; then it is cleared away."""
 _BATCH = 200
+_SHOWN = "orders"
+"""What keeps the pictures that a product no longer has and an order still shows."""
 
 
 def add_media(tx: Transaction, storage: Storage, *, prepared: Prepared, now: datetime) -> Media:
@@ -56,8 +58,17 @@ def let_pictures_go(tx: Transaction, *, used_by: Sequence[str]) -> None:
     store.delete_uses(tx, used_by=used_by)
 
 
-def clear_media(db: Database, storage: Storage, *, now: datetime) -> int:
-    """Delete media that nothing has used for a day, and what an upload left behind; return how many were deleted."""
+def clear_media(
+    db: Database,
+    storage: Storage,
+    *,
+    find_shown: Callable[[Transaction, Sequence[str]], Collection[str]],
+    now: datetime,
+) -> int:
+    """Delete media that nothing has used for a day, and what an upload left behind; return how many were deleted.
+
+    `find_shown` says which of some names are shown by what the catalogue knows nothing of; those are kept for good.
+    """
     before = now - KEEP_UNUSED
     _adopt_strays(db, storage, before)
     cleared = 0
@@ -65,12 +76,15 @@ def clear_media(db: Database, storage: Storage, *, now: datetime) -> int:
         with db.transaction() as tx:
             names = store.lock_old(tx, before=before, limit=_BATCH)
             unused = store.list_unused(tx, names=names)  # looked at anew, now that nobody can begin to use them
+            shown = set(find_shown(tx, unused))
+            store.put_uses(tx, names=sorted(shown), used_by=_SHOWN)
+            unused = [name for name in unused if name not in shown]
             for name in unused:
                 for file in _list_files(name):
                     storage.delete(file)
             store.delete_media(tx, names=unused)
         cleared += len(unused)
-        if len(names) < _BATCH or not unused:
+        if len(names) < _BATCH or not (unused or shown):
             return cleared
 
 

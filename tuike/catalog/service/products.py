@@ -90,6 +90,8 @@ def save_products(tx: Transaction, changes: Sequence[ProductChange], *, made_by:
     _refuse_faults(changes)
     known = store.lock_products(tx, product_ids=sorted({one.product_id for one in changes if one.product_id}))
     _check_known(changes, known)
+    pictures = {name for one in changes for name in _list_pictures(one.draft)}
+    media_store.make_dropped_young(tx, product_ids=list(known), kept=sorted(pictures), now=now)
     names = _read_names(tx, changes)
     keys = _read_sku_keys(tx, list(known))
     product_ids = [one.product_id or ids.new_id("product") for one in changes]
@@ -110,6 +112,7 @@ def save_products(tx: Transaction, changes: Sequence[ProductChange], *, made_by:
         store.put_skus(tx, product_ids=product_ids, rows=sku_rows, now=now)
     except IntegrityError as error:
         raise _explain(error) from error
+    _keep_described(tx, changes, product_ids)
     if first_stock:
         stock_store.insert_stock(tx, rows=first_stock)
         corrections = [
@@ -212,6 +215,24 @@ def _write_words(tx: Transaction, *, product_ids: Sequence[str]) -> None:
 class _Names:
     brands: Mapping[str, Brand]
     categories: Mapping[str, Category]
+
+
+def _keep_described(tx: Transaction, changes: Sequence[ProductChange], product_ids: Sequence[str]) -> None:
+    """Let the pictures stay that descriptions show."""
+    shown = {
+        product_id: rules.find_media_names(change.draft.description)
+        for change, product_id in zip(changes, product_ids, strict=True)
+    }
+    media_store.delete_uses(tx, used_by=product_ids)
+    names = sorted(set().union(*shown.values()))
+    if names:
+        known = media_store.list_kinds(tx, names=names)
+        pairs = [(name, product_id) for product_id, found in shown.items() for name in sorted(found & known.keys())]
+        media_store.put_pairs(tx, pairs=pairs)
+
+
+def _list_pictures(draft: ProductDraft) -> list[str]:
+    return [*draft.pictures, *(sku.picture for sku in draft.skus if sku.picture is not None)]
 
 
 def _refuse_faults(changes: Sequence[ProductChange]) -> None:

@@ -88,6 +88,21 @@ def list_unused(tx: Transaction, *, names: Sequence[str]) -> list[str]:
     return list(tx.execute(statement, {"names": list(names)}).scalars())
 
 
+def make_dropped_young(tx: Transaction, *, product_ids: Sequence[str], kept: Sequence[str], now: datetime) -> None:
+    """Let media that products are about to drop wait as if just uploaded: a checkout under way may still take them."""
+    tx.execute(
+        text(
+            """
+            UPDATE media SET created_at = :now
+            WHERE name IN (SELECT unnest(pictures) FROM products WHERE id = ANY (:product_ids)
+                           UNION SELECT picture FROM skus WHERE product_id = ANY (:product_ids))
+              AND name NOT IN (SELECT unnest(CAST(:kept AS text[])))
+            """
+        ),
+        {"product_ids": list(product_ids), "kept": list(kept), "now": now},
+    )
+
+
 def put_uses(tx: Transaction, *, names: Sequence[str], used_by: str) -> None:
     """Keep that something uses media; again changes nothing."""
     statement = text(
@@ -95,6 +110,17 @@ def put_uses(tx: Transaction, *, names: Sequence[str], used_by: str) -> None:
         " ON CONFLICT DO NOTHING"
     ).bindparams(_NAMES)
     tx.execute(statement, {"names": list(names), "used_by": used_by})
+
+
+def put_pairs(tx: Transaction, *, pairs: Sequence[tuple[str, str]]) -> None:
+    """Keep which media something uses, in pairs of a name and what uses it."""
+    tx.execute(
+        text(
+            "INSERT INTO media_uses (name, used_by) "
+            "SELECT * FROM unnest(CAST(:names AS text[]), CAST(:users AS text[]))"
+        ),
+        {"names": [name for name, _ in pairs], "users": [user for _, user in pairs]},
+    )
 
 
 def delete_uses(tx: Transaction, *, used_by: Sequence[str]) -> None:

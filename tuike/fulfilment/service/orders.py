@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from tuike import catalog, offers
-from tuike.db import Transaction, outbox
+from tuike.db import Database, Transaction, outbox
 from tuike.fulfilment import rules
 from tuike.fulfilment.model import (
     CloseReason,
@@ -25,6 +25,14 @@ CLOSED = "shop_order.closed"
 
 MAX_EVENTS = 100
 MAX_NOTES = 100
+
+
+def clear_media(db: Database, storage: catalog.Storage, *, now: datetime) -> int:
+    """Delete pictures and videos that nothing has used for a day; what an order shows is used.
+
+    An order keeps the picture that its goods had, also once the product has another one. Returns how many were deleted.
+    """
+    return catalog.clear_media(db, storage, find_shown=lambda tx, names: store.find_pictures(tx, names=names), now=now)
 
 
 def next_number(tx: Transaction, *, now: datetime) -> str:

@@ -91,6 +91,16 @@ def next_count(tx: Transaction) -> int:
     return int(tx.execute(text("SELECT nextval('shop_order_numbers')")).scalar_one())
 
 
+def find_pictures(tx: Transaction, *, names: Sequence[str]) -> set[str]:
+    """Return those of some pictures that lines of orders show."""
+    if not names:
+        return set()
+    found = tx.execute(
+        text("SELECT DISTINCT picture FROM shop_order_lines WHERE picture = ANY (:names)"), {"names": list(names)}
+    )
+    return set(found.scalars())
+
+
 def add_order(tx: Transaction, draft: ShopOrderDraft, *, expires_at: datetime, now: datetime) -> None:
     """Insert an order that waits for its payment, with its lines."""
     tx.execute(
