@@ -522,6 +522,94 @@ def post_import(call: Call, query: dict[str, Any], upload: BinaryIO) -> dict[str
     return _changed(call, answer)
 
 
+class SheetFault(Answer):
+    line = ma.fields.Integer(required=True, allow_none=True)
+    column = ma.fields.String(required=True, allow_none=True)
+    messages = ma.fields.List(ma.fields.String(), required=True)
+
+
+class ImportJobAnswer(Answer):
+    id = ma.fields.String(required=True)
+    merchant_id = ma.fields.String(required=True)
+    is_dry_run = ma.fields.Boolean(required=True)
+    byte_count = ma.fields.Integer(required=True)
+    state = ma.fields.String(required=True, validate=ma.validate.OneOf([one.value for one in catalog.ImportState]))
+    products_done = ma.fields.Integer(required=True)
+    products_total = ma.fields.Integer(required=True, allow_none=True)
+    created = ma.fields.Integer(required=True, allow_none=True)
+    changed = ma.fields.Integer(required=True, allow_none=True)
+    skus = ma.fields.Integer(required=True, allow_none=True)
+    problem = ma.fields.String(required=True, allow_none=True, metadata={"description": "The code of the refusal."})
+    message = ma.fields.String(required=True, allow_none=True)
+    faults = ma.fields.List(ma.fields.Nested(SheetFault), required=True)
+    made_by = ma.fields.String(required=True)
+    created_at = ma.fields.DateTime(required=True)
+    started_at = ma.fields.DateTime(required=True, allow_none=True)
+    finished_at = ma.fields.DateTime(required=True, allow_none=True)
+
+
+class ImportJobPage(Answer):
+    items = ma.fields.List(ma.fields.Nested(ImportJobAnswer), required=True)
+    next_cursor = ma.fields.String(required=True, allow_none=True)
+
+
+def render_import(one: catalog.Import) -> dict[str, Any]:
+    """Return an import as it is answered, its faults in the order of the sheet."""
+    faults = [
+        {"line": int(line) if line.isdigit() else None, "column": column or None, "messages": list(messages)}
+        for (line, _, column), messages in ((place.partition("."), found) for place, found in one.faults.items())
+    ]
+    return {
+        "id": one.id,
+        "merchant_id": one.merchant_id,
+        "is_dry_run": one.is_dry_run,
+        "byte_count": one.byte_count,
+        "state": one.state,
+        "products_done": one.products_done,
+        "products_total": one.products_total,
+        "created": one.created,
+        "changed": one.changed,
+        "skus": one.skus,
+        "problem": one.problem,
+        "message": one.message,
+        "faults": sorted(faults, key=lambda fault: (fault["line"] or 0, fault["column"] or "")),
+        "made_by": one.made_by,
+        "created_at": instant(one.created_at),
+        "started_at": instant(one.started_at),
+        "finished_at": instant(one.finished_at),
+    }
+
+
+@routes.call(
+    "POST", "/catalog/imports", who=CONTENT, query=ImportQuery, answer=ImportJobAnswer, status=202,
+    upload_bytes=catalog.MAX_SHEET_BYTES, refusals=["403 not_your_merchant", "404 merchant_not_found"],
+)  # fmt: skip
+def request_import(call: Call, query: dict[str, Any], upload: BinaryIO) -> dict[str, Any]:
+    """Take a CSV file that a worker brings a merchant's catalogue in line with; ask for the import how far it is."""
+    check_merchant(call, query["merchant_id"])
+    one = catalog.request_import(
+        call.tx, merchant_id=query["merchant_id"], content=upload.read(), dry_run=query["dry_run"] == "true",
+        made_by=call.caller.id, now=call.now,
+    )  # fmt: skip
+    return render_import(one)
+
+
+@routes.call("GET", "/catalog/imports", who=CONTENT, query=PageQuery, answer=ImportJobPage)
+def list_imports(call: Call, query: dict[str, Any]) -> dict[str, Any]:
+    """List imports that workers run, newest first; of one's own merchants only."""
+    mine = list_merchants_of(call)
+    return page(catalog.list_imports(call.tx, merchant_ids=mine, **query), render_import)
+
+
+@routes.call("GET", "/catalog/imports/<id:import_id>", who=CONTENT, answer=ImportJobAnswer,
+             refusals=["403 not_your_merchant", "404 import_not_found"])  # fmt: skip
+def get_import(call: Call, import_id: str) -> dict[str, Any]:
+    """Get an import: how far it is, what it did, or what is wrong in which line."""
+    one = catalog.get_import(call.tx, import_id=import_id)
+    check_merchant(call, one.merchant_id)
+    return render_import(one)
+
+
 class ExportQuery(Shape):
     merchant_id = f.Text(load_default=catalog.MAIN_MERCHANT, high=32)
 

@@ -255,6 +255,12 @@ BY_SCHEMA: Mapping[str, Mapping[str, Any]] = {
     },
     "FreightAnswer": {"unit": offers.FreightUnit.PIECE},
     "HomeShelfAnswer": {"id": sample_id("shelf")},
+    "ImportJobAnswer": {
+        "id": sample_id("import"), "state": "failed", "problem": "sheet_unreadable",
+        "message": "1 faults; nothing was changed.", "byte_count": 4096,
+        "products_done": 0, "started_at": instant(_PLACED), "finished_at": instant(_PAID),
+    },
+    "SheetFault": {"line": 7, "column": "price_minor", "messages": ["Must be a whole number."]},
     "ImportAnswer": {"created": 12, "changed": 3, "skus": 31},
     "LedgerAnswer": {"ok": True, "transactions": 5, "entries": 12, "sums": {DEFAULT_CURRENCY: 0}, "sealed": 5,
                      "unsealed": 0, "head": _SHA256, "breaks": []},

@@ -28,6 +28,7 @@ BEAT = {
     "payments.reconcile": (600.0, PROVIDERS),
     "commission.release_due": (5.0, MAINTENANCE),
     "ledger.seal": (5.0, MAINTENANCE),
+    "catalog.import": (2.0, MAINTENANCE),
     "catalog.refresh": (60.0, MAINTENANCE),
     "catalog.clear_media": (3600.0, MAINTENANCE),
     "catalog.expire_reservations": (30.0, MAINTENANCE),

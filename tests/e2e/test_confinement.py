@@ -15,7 +15,7 @@ from api import CAPABILITIES
 from api.routing import Route
 from tests.e2e.conftest import Caller
 from tests.e2e.persons import Someone, Town
-from tests.e2e.test_shop import make, make_product, picture, sku, upload
+from tests.e2e.test_shop import make, make_product, picture, post_file, sku, upload
 from tests.e2e.test_shop_orders import code_of, move_in, ok, pay, place
 from tuike.identity import Scope
 from tuike.shared import ids
@@ -39,7 +39,7 @@ LISTS = {
     "list_orders": "order_id", "list_charges": "payment_id", "list_charge_refunds": "payment_refund_id",
     "list_shop_orders": "order_id", "export_shop_orders": "order_no", "list_shop_points": "point_id",
     "list_cases": "case_id", "list_managed_products": "product_id", "list_coupon_templates": "template_id",
-    "list_merchants": "merchant_id",
+    "list_merchants": "merchant_id", "list_imports": "import_id",
 }  # fmt: skip
 """Lists, each with what of a merchant's stands in it."""
 
@@ -104,8 +104,14 @@ def open_house(town: Town, operator: Caller, merchant_id: str) -> House:
         "promoter_id": promoter["id"], "touch_id": touch["id"], "withdrawal_id": ids.new_id("withdrawal"),
         "point_id": ok(support.post("shop/pickup-points", point), 201)["id"], "order_id": order["id"],
         "order_no": order["no"], "shopper_id": order["shopper_id"], "parcel_id": parcel["id"], "case_id": case["id"],
-        "template_id": make(operator, "shop/coupon-templates", template)["id"], **take_money(town, order),
+        "import_id": request_import(operator, merchant_id),
+            "template_id": make(operator, "shop/coupon-templates", template)["id"], **take_money(town, order),
     })  # fmt: skip
+
+
+def request_import(operator: Caller, merchant_id: str) -> str:
+    answer = post_file(operator, f"catalog/imports?merchant_id={merchant_id}", b"product_code", name="c.csv")
+    return str(ok(answer, 202)["id"])
 
 
 def take_money(town: Town, order: dict[str, Any]) -> dict[str, str]:

@@ -15,6 +15,7 @@ from PIL import Image
 from api.caching import AnswerCache
 from tests.e2e.conftest import Caller
 from tuike import catalog, reactions
+from tuike.shared.clock import read_clock
 
 _TAGS = ("shop", "catalog", "media")
 _numbers = itertools.count(1)
@@ -399,7 +400,14 @@ def test_answers_are_as_described(operator: Caller) -> None:
         for method in item
         if path.startswith("/api/v1/") and method != "parameters" and item[method]["tags"][0] in _TAGS
     }
-    assert described - checked == {"POST media", "POST me/media", "POST catalog/import", "GET catalog/export"}
+    assert described - checked == {
+        "POST media",
+        "POST me/media",
+        "POST catalog/import",
+        "POST catalog/imports",
+        "GET catalog/imports/{import_id}",
+        "GET catalog/export",
+    }
 
 
 def test_a_sheet_is_imported_whole_or_not_at_all(operator: Caller, error_of: Any) -> None:
@@ -413,6 +421,28 @@ def test_a_sheet_is_imported_whole_or_not_at_all(operator: Caller, error_of: Any
     answer = post_file(operator, "catalog/import", bad.encode(), name="c.csv")
     assert error_of(answer) == (422, "sheet_unreadable", ["3.price_minor"])
     assert len(operator.read("catalog/products")["items"]) == 1
+
+
+def test_a_sheet_may_be_left_to_a_worker_and_asked_about(operator: Caller, error_of: Any) -> None:
+    good = b"product_code,name,sku_code,price_minor,stock,state\nP1,n,S1,100,5,on_sale\n"
+    key = {"Idempotency-Key": "once"}
+    taken = post_file(operator, "catalog/imports", good, name="c.csv", **key)
+    assert taken.status_code == 202, taken.text
+    assert post_file(operator, "catalog/imports", good, name="c.csv", **key).get_json() == taken.get_json()
+    bad = post_file(operator, "catalog/imports", good + b"P2,n,S2,0,5,on_sale\n", name="c.csv").get_json()
+    assert taken.get_json()["state"] == "waiting"
+    assert operator.read("catalog/products")["items"] == []
+    while catalog.run_next_import(operator.app.db, now=read_clock()):
+        pass
+    done = operator.read(f"catalog/imports/{taken.get_json()['id']}")
+    assert (done["state"], done["created"], done["products_done"], done["faults"]) == ("done", 1, 1, [])
+    failed = operator.read(f"catalog/imports/{bad['id']}")
+    assert (failed["state"], failed["problem"]) == ("failed", "sheet_unreadable")
+    assert [(one["line"], one["column"]) for one in failed["faults"]] == [(3, "price_minor")]
+    assert [one["id"] for one in operator.read("catalog/imports")["items"]] == [failed["id"], done["id"]]
+    assert len(operator.read("catalog/products")["items"]) == 1
+    assert error_of(operator.get("catalog/imports/imp_x"))[:2] == (404, "import_not_found")
+    assert error_of(post_file(operator, "catalog/imports?merchant_id=x", good, name="c.csv"))[0] == 404
 
 
 def test_a_catalogue_is_exported_and_imported_again_without_a_change(operator: Caller, error_of: Any) -> None:

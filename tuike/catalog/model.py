@@ -1,5 +1,6 @@
 """Nouns of the catalogue and the refusals they know. Pure."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -337,6 +338,45 @@ class Media:
 
 class MerchantNotFound(NotFound):
     code, message = "merchant_not_found", "There is no such merchant."
+
+
+class ImportState(StrEnum):
+    """`waiting` for a worker, `running`, or ended one way or the other."""
+
+    WAITING = "waiting"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Import:
+    """A sheet that a worker imports. The counts are those of products and SKUs in the sheet, known once it is done.
+
+    `problem` and `message` are those of the refusal, `faults` what is wrong by `line.column`.
+    """
+
+    id: str
+    merchant_id: str
+    is_dry_run: bool
+    byte_count: int
+    made_by: str
+    state: ImportState
+    products_done: int
+    products_total: int | None
+    created: int | None
+    changed: int | None
+    skus: int | None
+    problem: str | None
+    message: str | None
+    faults: Mapping[str, Sequence[str]]
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+
+
+class ImportNotFound(NotFound):
+    code, message = "import_not_found", "There is no such import."
 
 
 class MerchantTaken(Conflict):

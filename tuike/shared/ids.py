@@ -5,6 +5,7 @@ from ulid import ULID
 PREFIXES = {
     "promoter": "prm", "link": "lnk", "touch": "tch", "order": "ord", "withdrawal": "wdr", "binding": "bnd",
     "category": "cat", "brand": "brd", "product": "prd", "sku": "sku", "shelf": "shf", "correction": "stc",
+    "import": "imp",
     "api_key": "key", "commission": "com", "shopper": "usr", "session": "ses", "staff": "stf",
     "address": "adr", "coupon": "cpn", "coupon_template": "cpt", "parcel": "pcl", "case": "asc", "refund": "rfd",
     "pickup_point": "pup", "note": "nte",

@@ -9,6 +9,7 @@ from tuike.catalog import rules
 from tuike.catalog import sheets as s
 from tuike.catalog.model import Brand, Category, ProductDraft, ProductState, SkuDraft, StockCorrection
 from tuike.catalog.service.products import ProductChange, save_products
+from tuike.catalog.store import imports as import_store
 from tuike.catalog.store import media as media_store
 from tuike.catalog.store import products as store
 from tuike.catalog.store import stock as stock_store
@@ -83,6 +84,8 @@ def import_catalogue(
     Without a state a product keeps its own, and a new one is a draft. A dry run looks at everything and writes nothing.
     Raises SheetUnreadable, its fields named `line.column`, when anything is wrong anywhere.
     """
+    if not dry_run:
+        import_store.lock_merchant(tx, merchant_id=merchant_id)  # one after the other, never through each other
     rows = s.read_rows(content)
     faults = _Faults()
     read = _read_products(rows, _read_categories(tx), faults)
