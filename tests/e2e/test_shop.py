@@ -405,6 +405,7 @@ def test_answers_are_as_described(operator: Caller) -> None:
         "POST me/media",
         "POST catalog/import",
         "POST catalog/imports",
+        "GET catalog/imports",
         "GET catalog/imports/{import_id}",
         "GET catalog/export",
     }
