@@ -8,7 +8,7 @@ from api import fields as f
 from api.answers import instant, page
 from api.confinement import check_merchant, list_merchants_of
 from api.routing import INTEGRATORS, READERS, SUPPORT, Answer, Call, PageQuery, Routes, Shape
-from tuike import checkout, orders
+from tuike import checkout, fulfilment, orders
 from tuike.shared.money import DEFAULT_CURRENCY, check_currency
 
 routes = Routes("orders", description="Orders, payments, receipts and refunds.")
@@ -240,35 +240,39 @@ def get_order(call: Call, order_id: str) -> dict[str, Any]:
 
 @routes.call(
     "POST", "/orders/<id:order_id>/payment", who=INTEGRATORS, body=NewPayment, answer=OrderAnswer,
-    refusals=["404 order_not_found", "409 already_paid", "409 payment_id_taken", "422 amount_mismatch",
-              "422 amount_not_positive"],
+    refusals=["404 order_not_found", "409 already_paid", "409 payment_id_taken", "409 placed_in_shop",
+              "422 amount_mismatch", "422 amount_not_positive"],
     example={"payment_id": "pay-1", "paid_at": "2026-11-01T08:06:00+08:00", "amount_minor": 20700},
 )  # fmt: skip
 def post_payment(call: Call, order_id: str, body: dict[str, Any]) -> dict[str, Any]:
     """Record that an order was paid in full; commission follows within seconds."""
+    fulfilment.refuse_shop_order(call.tx, order_id=order_id)
     return render_order(orders.record_payment(call.tx, order_id=order_id, now=call.now, **body))
 
 
 @routes.call(
     "POST", "/orders/<id:order_id>/receipt", who=INTEGRATORS | SUPPORT, body=NewReceipt, answer=OrderAnswer,
-    refusals=["403 not_your_merchant", "404 order_not_found", "409 order_not_paid"],
+    refusals=["403 not_your_merchant", "404 order_not_found", "409 order_not_paid", "409 placed_in_shop"],
     example={"received_at": "2026-11-04T18:00:00+08:00"},
 )  # fmt: skip
 def post_receipt(call: Call, order_id: str, body: dict[str, Any]) -> dict[str, Any]:
     """Record that the goods arrived; the holding period starts."""
     see_order(call, order_id)
+    fulfilment.refuse_shop_order(call.tx, order_id=order_id)
     return render_order(orders.record_receipt(call.tx, order_id=order_id, now=call.now, **body))
 
 
 @routes.call(
     "POST", "/orders/<id:order_id>/refunds", who=INTEGRATORS | SUPPORT, body=NewRefund, answer=RefundAnswer, status=201,
-    refusals=["403 not_your_merchant", "404 order_not_found", "409 order_not_paid", "409 refund_id_taken",
+    refusals=["403 not_your_merchant", "404 order_not_found", "409 order_not_paid", "409 placed_in_shop",
+              "409 refund_id_taken",
               "422 refund_exceeds_paid", "422 amount_not_positive", "422 line_not_found", "422 refund_ambiguous"],
     example={"refund_id": "ref-1", "refunded_at": "2026-11-05T10:00:00+08:00", "amount_minor": 9950},
 )  # fmt: skip
 def post_refund(call: Call, order_id: str, body: dict[str, Any]) -> dict[str, Any]:
     """Record a refund, by amount or by lines; commission is taken back in proportion."""
     see_order(call, order_id)
+    fulfilment.refuse_shop_order(call.tx, order_id=order_id)
     lines = None
     if body["lines"] is not None:
         lines = [orders.RefundLine(line["sku"], line["quantity"], line["amount_minor"]) for line in body["lines"]]

@@ -200,3 +200,24 @@ def test_coupons_are_made_claimed_and_taken_off(town: Town) -> None:
     for _ in range(2):
         assert ok(shopper.post(f"me/orders/{order['id']}/cancel"))["state"] == "closed"
     assert [one["state"] for one in ok(shopper.get("me/coupons"))["items"]] == ["claimed"]
+
+
+def test_no_word_from_outside_pays_receives_or_refunds_an_order_of_the_shop(town: Town) -> None:
+    shopper, support, operator = move_in(town), town.hire("support"), town.keys.as_scope("operator")
+    order = place(shopper, make_sku(town))
+    now, path = read_clock().isoformat(), f"orders/{order['id']}"
+    paid = {"payment_id": "from-outside", "paid_at": now, "amount_minor": order["payable_minor"]}
+    for caller in (town.keys, operator):
+        assert code_of(caller.post(f"{path}/payment", paid)) == (409, "placed_in_shop")
+    pay(town, order)
+    assert ok(shopper.get(f"me/orders/{order['id']}"))["state"] == "to_ship"
+    for caller in (town.keys, operator, support):
+        assert code_of(caller.post(f"{path}/receipt", {"received_at": now})) == (409, "placed_in_shop")
+        refund = {"refund_id": "from-outside", "refunded_at": now, "amount_minor": 2000}
+        assert code_of(caller.post(f"{path}/refunds", refund)) == (409, "placed_in_shop")
+    ask = {"kind": "refund_only", "lines": [{"no": 0, "quantity": 2}], "reason": "x"}
+    case = ok(shopper.post(f"me/orders/{order['id']}/cases", ask), 201)
+    ok(support.post(f"shop/cases/{case['id']}/approval", {}))
+    refund_all(town)
+    assert ok(shopper.get(f"me/cases/{case['id']}"))["state"] == "refunded"
+    assert ok(operator.get(path))["status"] == "refunded"

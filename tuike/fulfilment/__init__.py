@@ -37,6 +37,7 @@ from tuike.fulfilment.model import (
     PickupPoint,
     Pieces,
     PiecesExceeded,
+    PlacedInShop,
     PointNotFound,
     RefundLine,
     RefundNotFound,
@@ -83,6 +84,7 @@ from tuike.fulfilment.service.orders import (
     list_order_ids,
     list_orders,
     next_number,
+    refuse_shop_order,
 )
 from tuike.fulfilment.service.paying import (
     get_payable,
@@ -157,6 +159,7 @@ __all__ = [
     "PickupPoint",
     "Pieces",
     "PiecesExceeded",
+    "PlacedInShop",
     "PointNotFound",
     "RefundLine",
     "RefundNotFound",
@@ -214,6 +217,7 @@ __all__ = [
     "receive_back",
     "receive_due",
     "receive_order",
+    "refuse_shop_order",
     "reject_case",
     "retry_refund",
     "send_back",

@@ -381,6 +381,10 @@ class PickupPoint:
     created_at: datetime
 
 
+class PlacedInShop(Conflict):
+    code, message = "placed_in_shop", "The order was placed in the shop: what happens to it comes from there."
+
+
 class WrongState(Conflict):
     code, message = "wrong_state", "The order is not in a state that allows this."
 

@@ -19223,7 +19223,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `already_paid`, `payment_id_taken`, `idempotency_key_reused`, `idempotency_in_progress` */
+            /** @description `already_paid`, `payment_id_taken`, `placed_in_shop`, `idempotency_key_reused`, `idempotency_in_progress` */
             readonly 409: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -19351,7 +19351,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `order_not_paid`, `idempotency_key_reused`, `idempotency_in_progress` */
+            /** @description `order_not_paid`, `placed_in_shop`, `idempotency_key_reused`, `idempotency_in_progress` */
             readonly 409: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -19550,7 +19550,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `order_not_paid`, `refund_id_taken`, `idempotency_key_reused`, `idempotency_in_progress` */
+            /** @description `order_not_paid`, `placed_in_shop`, `refund_id_taken`, `idempotency_key_reused`, `idempotency_in_progress` */
             readonly 409: {
                 headers: {
                     readonly [name: string]: unknown;

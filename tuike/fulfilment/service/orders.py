@@ -12,6 +12,7 @@ from tuike.fulfilment.model import (
     OrderFilter,
     OrderNote,
     OrderState,
+    PlacedInShop,
     ShopOrder,
     ShopOrderDraft,
 )
@@ -48,6 +49,15 @@ def add_order(tx: Transaction, draft: ShopOrderDraft, *, now: datetime) -> ShopO
     store.add_order(tx, draft, expires_at=now + rules.PAY_WITHIN, now=now)
     store.add_first_event(tx, order_id=draft.id, made_by=draft.shopper_id, now=now)
     return get_order(tx, order_id=draft.id)
+
+
+def refuse_shop_order(tx: Transaction, *, order_id: str) -> None:
+    """Raise PlacedInShop for an order of the shop, which is paid, received and refunded by no word from outside.
+
+    Such a word would pay commission for goods that nobody paid, and keep the real payment or refund from its record.
+    """
+    if store.has_order(tx, order_id=order_id):
+        raise PlacedInShop
 
 
 def get_order(tx: Transaction, *, order_id: str, shopper_id: str | None = None) -> ShopOrder:

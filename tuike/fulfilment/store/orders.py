@@ -91,6 +91,11 @@ def next_count(tx: Transaction) -> int:
     return int(tx.execute(text("SELECT nextval('shop_order_numbers')")).scalar_one())
 
 
+def has_order(tx: Transaction, *, order_id: str) -> bool:
+    """Tell whether an order was placed in the shop."""
+    return tx.execute(text("SELECT 1 FROM shop_orders WHERE id = :id"), {"id": order_id}).first() is not None
+
+
 def find_pictures(tx: Transaction, *, names: Sequence[str]) -> set[str]:
     """Return those of some pictures that lines of orders show."""
     if not names:
