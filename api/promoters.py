@@ -231,7 +231,8 @@ def preview_inviter(call: Call, promoter_id: str, body: dict[str, Any]) -> dict[
 
 @routes.call(
     "PUT", "/promoters/<id:promoter_id>/status", who=RISK, body=NewStatus, answer=PromoterAnswer,
-    writes_relations=True, refusals=["404 promoter_not_found", "409 person_banned", "409 banned_by_case"],
+    writes_relations=True,
+    refusals=["404 promoter_not_found", "409 person_banned", "409 person_erased", "409 banned_by_case"],
     example={"status": "suspended", "reason": "complaint"},
 )  # fmt: skip
 def put_status(call: Call, promoter_id: str, body: dict[str, Any]) -> dict[str, Any]:

@@ -5,7 +5,14 @@ become: one person, one node. An *export* holds everything that names the person
 somebody is and leaves the id, a pseudonym, in vouchers, orders and graph; it is refused while money is owed either way.
 """
 
-from tuike.people.model import AlreadyPromoter, BannedByCase, ErasureBlocked, ErasureResult, PersonBanned
+from tuike.people.model import (
+    AlreadyPromoter,
+    BannedByCase,
+    ErasureBlocked,
+    ErasureResult,
+    PersonBanned,
+    PersonErased,
+)
 from tuike.people.service import (
     become_promoter,
     change_person_status,
@@ -21,6 +28,7 @@ __all__ = [
     "ErasureBlocked",
     "ErasureResult",
     "PersonBanned",
+    "PersonErased",
     "become_promoter",
     "change_person_status",
     "change_promoter_status",

@@ -32,6 +32,10 @@ class PersonBanned(Conflict):
     code, message = "person_banned", "The person is banned from the shop; take that ban back first."
 
 
+class PersonErased(Conflict):
+    code, message = "person_erased", "The person had the account erased; nobody is left whom the promoter belongs to."
+
+
 class ErasureBlocked(Conflict):
     """Money is owed either way; `fields` says where."""
 

@@ -8,7 +8,7 @@ from tuike.db import Transaction
 from tuike.identity import AgreementKind, ShopperStatus, Vault
 from tuike.orders import Order
 from tuike.people import rules, store
-from tuike.people.model import AlreadyPromoter, BannedByCase, ErasureBlocked, ErasureResult, PersonBanned
+from tuike.people.model import AlreadyPromoter, BannedByCase, ErasureBlocked, ErasureResult, PersonBanned, PersonErased
 from tuike.shared.clock import format_instant
 from tuike.team import PromoterStatus
 
@@ -84,7 +84,8 @@ def change_promoter_status(
 ) -> None:
     """Suspend a promoter or let one back in, unless a ban of the person or of a risk case keeps it out.
 
-    Raises PromoterNotFound, ValidationFailed, PersonBanned, BannedByCase.
+    Nor is anybody let in whose person had the account erased. Raises PromoterNotFound, ValidationFailed, PersonBanned,
+    PersonErased, BannedByCase.
     """
     if status == PromoterStatus.ACTIVE:
         _refuse_while_banned(tx, promoter_id)
@@ -93,9 +94,12 @@ def change_promoter_status(
 
 def _refuse_while_banned(tx: Transaction, promoter_id: str) -> None:
     person_id = team.find_external_id(tx, promoter_id=promoter_id)
-    if person_id is not None and identity.is_banned(tx, shopper_id=person_id):
+    status = None if person_id is None else identity.lock_status(tx, shopper_id=person_id)
+    if person_id is not None and status is ShopperStatus.BANNED:
         case_id = risk.find_lock_out(tx, person_id=person_id)
         raise PersonBanned if case_id is None else BannedByCase(case_id)
+    if status is ShopperStatus.ERASED:
+        raise PersonErased
     team.lock_status(tx, promoter_id=promoter_id)  # a ban under way comes first, and is then seen
     case_id = risk.find_ban(tx, promoter_id=promoter_id)
     if case_id is not None:

@@ -229,10 +229,10 @@ def change_shopper_status(
     return _get(tx, shopper_id)
 
 
-def is_banned(tx: Transaction, *, shopper_id: str) -> bool:
-    """Tell whether somebody is banned, waiting for whoever changes that; False for somebody who is no shopper."""
+def lock_status(tx: Transaction, *, shopper_id: str) -> ShopperStatus | None:
+    """Return how somebody stands and wait for everybody who changes that; None for somebody who is no shopper."""
     shopper = store.find_shopper(tx, shopper_id=shopper_id, lock=True) if is_id("shopper", shopper_id) else None
-    return shopper is not None and shopper.status is ShopperStatus.BANNED
+    return None if shopper is None else shopper.status
 
 
 def _get(tx: Transaction, shopper_id: str, *, lock: bool = False) -> Shopper:

@@ -396,7 +396,10 @@ def _let_go(tx: Transaction, case: RiskCase, reason: str, *, now: datetime) -> d
     lifted = checks.lift(tx, keys=holds.lift_holds(tx, case_id=case.id, now=now), now=now)
     banned = [member.account_id for member in members if member.banned]
     elsewhere = dict(store.list_banned_elsewhere(tx, case_id=case.id, promoter_ids=banned))
+    erased = store.list_erased(tx, promoter_ids=banned)
     for promoter_id in banned:
+        if promoter_id in erased:
+            continue  # nobody is left whom the promoter could belong to
         if promoter_id in elsewhere:
             store.pass_ban_on(tx, case_id=elsewhere[promoter_id], promoter_id=promoter_id)
         else:
@@ -406,7 +409,11 @@ def _let_go(tx: Transaction, case: RiskCase, reason: str, *, now: datetime) -> d
     cleared = [replace(member, held=False, banned=False, locked_out=False) for member in members]
     store.replace_members(tx, case_id=case.id, members=cleared)
     spreading.forget_reach(tx, case_id=case.id)
-    return {"entries": lifted, "active": [one for one in banned if one not in elsewhere], "let_in": let_in}
+    return {
+        "entries": lifted,
+        "active": [one for one in banned if one not in elsewhere and one not in erased],
+        "let_in": let_in,
+    }
 
 
 def _lock_persons(tx: Transaction, members: Sequence[CaseMember]) -> dict[tuple[str, str], str]:

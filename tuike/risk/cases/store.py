@@ -716,6 +716,18 @@ def lock_shoppers(tx: Transaction, *, person_ids: Sequence[str]) -> None:
     )
 
 
+def list_erased(tx: Transaction, *, promoter_ids: Sequence[str]) -> set[str]:
+    """Return those promoters whose person had the account erased."""
+    rows = tx.execute(
+        text(
+            "SELECT p.id FROM promoters p JOIN shoppers s ON s.id = p.external_id AND s.status = 'erased' "
+            "WHERE p.id = ANY (:promoter_ids)"
+        ).bindparams(_TYPES[1]),
+        {"promoter_ids": list(promoter_ids)},
+    )
+    return {row.id for row in rows}
+
+
 def is_banned(tx: Transaction, *, person_id: str) -> bool:
     """Tell whether a person is banned in the shop; who was erased meanwhile is not."""
     query = text("SELECT EXISTS (SELECT 1 FROM shoppers WHERE id = :id AND status = 'banned')")
@@ -758,14 +770,16 @@ def _case(row: Row[Any]) -> RiskCase:
 
 _FORGET = text(
     """
-    DELETE FROM risk_case_evidence e USING risk_case_members m
-    WHERE m.account_kind = :kind AND m.account_id = :account_id AND e.case_id = m.case_id
-      AND e.from_kind = m.account_kind AND e.from_id = m.account_id AND e.to_kind = ANY (:kinds)
+    DELETE FROM risk_case_evidence e
+    WHERE e.case_id IN (
+        SELECT m.case_id FROM risk_case_members m WHERE m.account_kind = :kind AND m.account_id = :account_id
+        UNION SELECT r.case_id FROM risk_reach r WHERE r.account_kind = :kind AND r.account_id = :account_id)
+      AND e.from_kind = :kind AND e.from_id = :account_id AND e.to_kind = ANY (:kinds)
     """
 ).bindparams(bindparam("kinds", type_=ARRAY(Text)))
 
 
 def forget_identifiers(tx: Transaction, *, account_kind: str, account_id: str) -> None:
-    """Delete the evidence that names a member's identifiers."""
+    """Delete the evidence that names the identifiers of somebody in or near cases."""
     kinds = [kind.value for kind in IdentifierKind]
     tx.execute(_FORGET, {"kind": account_kind, "account_id": account_id, "kinds": kinds})

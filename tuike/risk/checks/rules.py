@@ -143,13 +143,13 @@ def measure_nearness(facts: Facts, marks: Sequence[CaseMark]) -> dict[str, float
 
 
 def tell_marks(buyer_id: str, marks: Sequence[CaseMark]) -> list[Edge]:
-    """Return the edges by which a buyer is tied to accused members."""
+    """Return the edges by which a buyer is tied to cases."""
     edges: dict[Edge, None] = {}
     for mark in marks:
         weight = round(weigh_share(len(mark.members), mark.users), 4)
         edges[Edge("buyer", buyer_id, "used", mark.kind, mark.digest, weight)] = None
-        for kind, account_id in mark.members[:20]:
-            edges[Edge(kind, account_id, "used", mark.kind, mark.digest, weight)] = None
+        # Not who used it: an erasure of theirs would not find it in somebody else's check.
+        edges[Edge("case", mark.case_id, "knows", mark.kind, mark.digest, weight)] = None
     return list(edges)
 
 

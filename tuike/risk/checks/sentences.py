@@ -49,6 +49,7 @@ _RELATIONS: Mapping[str, tuple[str, str]] = {
     "invited": ("{from_} invited {to}", "{from_} 邀请了 {to}"),
     "made": ("{from_} opened a link: {to}", "{from_} 打开了链接：{to}"),
     "accuses": ("{from_} accuses {to}", "{from_} 指向 {to}"),
+    "knows": ("{from_} knows {to} from its members", "{from_} 的成员使用过 {to}"),
     "near": ("{from_} stands near {to}", "{from_} 与 {to} 有关联"),
     "bought_through": ("{from_} bought through {to}", "{from_} 通过 {to} 下单"),
 }
