@@ -332,3 +332,29 @@ def test_an_innocent_group_is_silent_until_something_new_is_found(shop: Shop) ->
     assert accused["id"] != case["id"]
     assert (accused["state"], read(shop, case)["state"]) == ("open", "innocent")
     assert accused["history"][0]["detail"]["innocent_before"] == case["id"]
+
+
+# Rings that come together before any sweep
+
+
+def test_buyers_who_share_their_promoter_s_device_gather_and_are_looked_at(shop: Shop) -> None:
+    shop.set_rule("gathering", buyers=3)
+    promoter = shop.make_promoter("p", device="phone")
+    orders = [shop.buy(promoter, f"b-{number}", device="phone") for number in range(4)]
+    again = shop.buy(promoter, "stranger", device="own")
+    assert [shop.statuses(one) for one in (*orders, again)] == [
+        ["pending"], ["pending"], ["frozen"], ["frozen"], ["pending"]
+    ]  # fmt: skip
+    finding = next(
+        one for one in shop.risk.read(f"risk/orders/{orders[2]}")["findings"] if one["rule_id"] == "gathering"
+    )
+    assert finding["detail"] == {"buyers": 3, "days": 30}
+    assert finding["sentence_zh"] == "30 天内有 3 名与推客共用标识的买家通过其下单。"
+
+
+def test_buyers_who_gather_in_one_batch_are_counted_like_those_who_come_one_by_one(shop: Shop) -> None:
+    shop.set_rule("gathering", buyers=3)
+    promoter = shop.make_promoter("p", device="phone")
+    orders = [shop.buy(promoter, f"b-{number}", device="phone", settle=False) for number in range(4)]
+    shop.settle()
+    assert [shop.statuses(one) for one in orders] == [["pending"], ["pending"], ["frozen"], ["frozen"]]

@@ -315,6 +315,108 @@ def test_the_command_sweeps_the_shop(town: Town) -> None:
     assert json.loads(done.stdout)["counts"]["cases"]["new"] == 1
 
 
+def test_a_sweep_says_how_far_it_is_and_since_when(embedded_app: App) -> None:
+    app = embedded_app
+    seen: list[risk.SweepRun] = []
+
+    def look(source: Path, target: Path, tell: Any) -> dict[str, Any]:
+        tell("looking around", 3, 7)
+        with app.db.transaction() as tx:
+            seen.append(risk.list_sweeps(tx, limit=1).items[0])
+            assert risk.get_sweep_state(tx).running_since == seen[0].started_at
+        return risk.sweep_files(source, target)
+
+    live.sweep_living(app.db, app.graph, sweeper=look)
+
+    (run,) = seen
+    assert (run.state, run.stage, run.stage_done, run.stage_total) == ("running", "looking around", 3, 7)
+    assert run.progressed_at is not None
+    assert run.started_at <= run.progressed_at <= read_clock()
+    with app.db.transaction() as tx:
+        state = risk.get_sweep_state(tx)
+    assert state.running_since is None
+    assert state.done_at is not None
+
+
+def test_a_sweep_that_takes_too_long_gives_up_says_so_and_leaves_nothing(town: Town) -> None:
+    app = town.app
+    plant_honest(town)
+    plant_ring(town)
+    environ = os.environ | {name: value for name, value in app.config.as_variables().items() if value}
+    slow = """
+import sys, time
+from tuike import cli
+from tuike.risk.live import store
+export = store.export_world
+def wait(*given, **named):
+    export(*given, **named)
+    time.sleep(60)
+store.export_world = wait
+sys.argv = ["tuike", "risk", "sweep", "--minutes", "0.1"]
+cli.main()
+"""
+    done = subprocess.run([sys.executable, "-c", slow], env=environ, capture_output=True, text=True, check=False)
+    assert done.returncode == 1, done.stderr
+    assert "longer than 0.1 minutes" in done.stderr
+    assert list_cases(app) == []
+    with app.db.transaction() as tx:
+        (run,) = risk.list_sweeps(tx, limit=5).items
+        assert risk.get_sweep_state(tx).failed_at == run.finished_at
+    assert (run.state, run.problem) == ("failed", "TimeoutError: The sweep took longer than 0.1 minutes.")
+
+
+def test_a_ring_that_goes_on_grows_its_case_and_the_next_sweep_counts_the_same(town: Town, tmp_path: Path) -> None:
+    app = town.app
+    plant_honest(town)
+    promoters, buyers = plant_ring(town)
+    risk.sweep_living(app.db, app.graph)
+    (found,) = list_cases(app)
+    at = NOW - timedelta(days=4)
+    town.touch([(promoters[0], buyer, "ring-phone-0", at) for buyer in (*buyers[:3], "ring-newcomer")])
+    town.buy([(buyer, "ring-sku-x", 9_900, at + timedelta(seconds=9)) for buyer in (*buyers[:3], "ring-newcomer")])
+    (grown,) = list_cases(app)
+    assert grown.orders_count == found.orders_count + 3
+    assert grown.joined_orders_count == 3
+    with app.db.transaction() as tx:
+        members = {one.account_id: one for one in risk.list_members(tx, case_id=grown.id)}
+    assert (members["ring-newcomer"].role, members["ring-newcomer"].accused) == ("context", False)
+
+    def keep(source: Path, target: Path, tell: Any) -> dict[str, Any]:
+        report = risk.sweep_files(source, target, progress=tell)
+        (tmp_path / "cases.csv").write_bytes((target / "cases.csv").read_bytes())
+        return report
+
+    live.sweep_living(app.db, app.graph, sweeper=keep)
+
+    (again,) = list_cases(app)
+    (swept,) = csv.DictReader((tmp_path / "cases.csv").read_text().splitlines())
+    newcomers = int(("buyer", "ring-newcomer") in accused_of(app, again.id))
+    assert int(swept["orders"]) == grown.orders_count + newcomers
+    assert int(swept["commission_base_minor"]) == grown.commission_base_minor + 9_900 * newcomers
+    assert (again.orders_count, again.commission_base_minor) == (
+        int(swept["orders"]),
+        int(swept["commission_base_minor"]),
+    )
+    assert (again.id, again.joined_orders_count) == (grown.id, 0)
+
+
+def test_a_sweep_that_failed_is_tried_again_an_hour_later(town: Town) -> None:
+    app, day = town.app, timedelta(days=1)
+    (promoter,) = town.make_promoters(["p"], at=NOW - day)
+    town.touch([(promoter, "b", None, NOW - timedelta(hours=2))])
+    town.buy([("b", "sku", 100, NOW - timedelta(hours=1))])
+
+    def fail(*_: Any) -> dict[str, Any]:
+        raise ValueError("no such luck")
+
+    with pytest.raises(ValueError, match="luck"):
+        live.sweep_living(app.db, app.graph, sweeper=fail)
+    with app.db.transaction() as tx:
+        assert not risk.is_sweep_due(tx, every=timedelta(hours=2), now=read_clock() + timedelta(minutes=59))
+        assert risk.is_sweep_due(tx, every=timedelta(hours=2), now=read_clock() + timedelta(hours=2, minutes=1))
+        assert risk.is_sweep_due(tx, every=timedelta(minutes=5), now=read_clock() + timedelta(minutes=6))
+
+
 def test_a_sweep_is_due_once_a_day_and_never_in_a_young_shop(town: Town) -> None:
     app, day = town.app, timedelta(days=1)
 

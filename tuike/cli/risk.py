@@ -30,9 +30,11 @@ def risk() -> None:
     type=click.Path(path_type=Path),
     help="Where accounts.csv, cases.csv, members.csv, evidence.csv and report.json are written.",
 )
-@click.option("--minutes", type=click.IntRange(min=1), help="Give a sweep of the shop up after so many minutes.")
+@click.option(
+    "--minutes", type=click.FloatRange(min=0, min_open=True), help="Give a sweep of the shop up after so many minutes."
+)
 @takes_data_dir
-def sweep(source: Path | None, target: Path | None, minutes: int | None, directory: Path) -> None:
+def sweep(source: Path | None, target: Path | None, minutes: float | None, directory: Path) -> None:
     """Find rings in the living shop, or in a world of CSV files, and print the counts and seconds as JSON.
 
     Without directories the shop's own data is swept, and what is found becomes cases. With them every row is proved
@@ -58,20 +60,20 @@ def sweep(source: Path | None, target: Path | None, minutes: int | None, directo
     click.echo(json.dumps({"counts": report["counts"], "seconds": report["seconds"]}))
 
 
-def _sweep_living(directory: Path, minutes: int | None) -> None:
+def _sweep_living(directory: Path, minutes: float | None) -> None:
     from tuike import risk as capability
 
     def give_up(*_: object) -> None:
-        raise TimeoutError(f"The sweep took longer than {minutes} minutes.")
+        raise TimeoutError(f"The sweep took longer than {minutes:g} minutes.")
 
     if minutes is not None:  # where the system has no alarm, whoever started the sweep ends it
         signal.signal(signal.SIGALRM, give_up)
-        signal.alarm(60 * minutes)
-    with open_app(directory) as app, show_progress("Sweeping") as progress:
-        try:
+        signal.setitimer(signal.ITIMER_REAL, 60 * minutes)
+    try:
+        with open_app(directory) as app, show_progress("Sweeping") as progress:
             done = capability.sweep_living(app.db, app.graph, progress=progress)
-        except (capability.PartMissing, capability.SweepRunning, TimeoutError) as error:
-            raise click.ClickException(str(error)) from error
+    except (capability.PartMissing, capability.SweepRunning, TimeoutError) as error:
+        raise click.ClickException(str(error)) from error
     click.echo(json.dumps({"sweep_id": done.id, "counts": done.counts, "seconds": done.seconds}))
 
 
