@@ -21527,7 +21527,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `person_banned`, `banned_by_case`, `idempotency_key_reused`, `idempotency_in_progress` */
+            /** @description `person_banned`, `person_erased`, `banned_by_case`, `idempotency_key_reused`, `idempotency_in_progress` */
             readonly 409: {
                 headers: {
                     readonly [name: string]: unknown;
