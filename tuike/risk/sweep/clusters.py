@@ -8,12 +8,22 @@ from scipy.sparse.csgraph import connected_components
 
 from tuike.risk.model import MISSING, IdentifierKind, Settings
 from tuike.risk.sweep import kernels
-from tuike.risk.sweep.trade import DAY, STRONG, Column, Links, Purchases, distinct, to_starts
+from tuike.risk.sweep.trade import (
+    DAY,
+    STRONG,
+    Column,
+    Links,
+    Purchases,
+    distinct,
+    sort_by,
+    to_starts,
+)
 from tuike.risk.sweep.world import World
 
 Hubs = tuple[Column, Column, int]
 """Parallel columns of hub and promoter, and how many hubs there are."""
 _PER_BUYER_MAX = 40
+_CIRCLE_MAX = 60
 _HASTY = 0.06
 """The part of all invitees who joined soonest after their inviters."""
 
@@ -28,15 +38,16 @@ def add_clusters(world: World, purchases: Purchases, links: Links, circles: Colu
     """Return every promoter as a hub, then every cluster of promoters that belong together for one reason."""
     hub_of, promoter_of, count = list_single_hubs(world)
     hubs, promoters, seen = [hub_of], [promoter_of], set()
-    for left, right in (
+    reasons = [
         _pair_by_identity(world, links),
         _pair_by_customers(world, purchases),
         _pair_by_linked_customers(world, purchases, links),
         _pair_by_haste(world),
         _pair_by_heavy_customers(world, purchases),
         _pair_by_places(world, purchases),
-        _pair_by_any(world, purchases, links),
-    ):
+    ]
+    reasons.append((np.concatenate([left for left, _ in reasons]), np.concatenate([right for _, right in reasons])))
+    for left, right in reasons:
         for cluster in _components(left, right, world.promoters):
             key = cluster.tobytes()
             if key not in seen and cluster.size <= 200:
@@ -80,17 +91,11 @@ def _pair_by_identity(world: World, links: Links, which: Column | None = None) -
     return order[starts[links.left[use]]], order[starts[links.right[use]]]
 
 
-def _list_customers(world: World, purchases: Purchases) -> tuple[Column, Column]:
-    use = (purchases.promoter >= 0) & (purchases.buyer >= 0)
-    pairs = distinct(purchases.buyer[use].astype(np.int64) * world.promoters + purchases.promoter[use])
-    return pairs // world.promoters, pairs % world.promoters
-
-
 def _pair_by_customers(world: World, purchases: Purchases) -> tuple[Column, Column]:
     """Pair promoters whose customers are largely the same, far beyond chance."""
     if not world.promoters:
         return np.empty(0, np.int64), np.empty(0, np.int64)
-    buyer, promoter = _list_customers(world, purchases)
+    buyer, promoter = purchases.customers
     customers = np.bincount(promoter, minlength=world.promoters)
     starts = to_starts(buyer, world.buyers)
     degree = np.diff(starts)
@@ -111,10 +116,10 @@ def _pair_by_linked_customers(world: World, purchases: Purchases, links: Links) 
     """Pair promoters many of whose customers share identifiers with the other's customers."""
     if not world.promoters or not links.left.size:
         return np.empty(0, np.int64), np.empty(0, np.int64)
-    buyer, promoter = _list_customers(world, purchases)
+    buyer, promoter = purchases.customers
     customers = np.bincount(promoter, minlength=world.promoters)
     person = world.person[world.promoters :][buyer]
-    order = np.lexsort((promoter, person))
+    order = sort_by(person, promoter)
     starts = to_starts(person[order], world.persons)
     degree = np.diff(starts)
     use = links.is_strong & (degree[links.left] <= 12) & (degree[links.right] <= 12)
@@ -173,7 +178,7 @@ def _pair_by_places(world: World, purchases: Purchases) -> tuple[Column, Column]
     """Pair promoters who have most users of a strong identifier for customers, however many those are."""
     shown = world.identifiers
     nothing = np.empty(0, np.int64)
-    buyer, promoter = _list_customers(world, purchases)
+    buyer, promoter = purchases.customers
     if not shown.token.size or not buyer.size:
         return nothing, nothing
     strong = np.isin(shown.kind, [number for number, kind in enumerate(IdentifierKind) if kind in STRONG])
@@ -209,19 +214,23 @@ def _pair_by_haste(world: World) -> tuple[Column, Column]:
     return invited[hasty], world.inviters[invited[hasty]].astype(np.int64)
 
 
-def _pair_by_any(world: World, purchases: Purchases, links: Links) -> tuple[Column, Column]:
-    parts = [_pair_by_identity(world, links), _pair_by_customers(world, purchases)]
-    parts += [_pair_by_linked_customers(world, purchases, links), _pair_by_haste(world)]
-    parts += [_pair_by_heavy_customers(world, purchases), _pair_by_places(world, purchases)]
-    return np.concatenate([left for left, _ in parts]), np.concatenate([right for _, right in parts])
+@dataclass(slots=True)
+class Circles:
+    """Who buys in circles: persons who buy through one another.
 
-
-def find_circles(world: World, purchases: Purchases, links: Links, settings: Settings) -> tuple[Column, Column, Column]:
-    """Find who buys in circles: persons who buy through one another.
-
-    Returns, per purchase, how many short cycles it lies on (0, 1, 2 or 3 for more), per promoter the number of its
-    circle or -1, and the cycles counted by length.
+    `on_circle`, for each purchase: 0 to 3 short cycles that it lies on, 4 and 5 if all on a circle bought more than
+    once. `rounds`, for each purchase: how often its buyer bought there, on a circle of three or more who all did at
+    least three times. `number`, for each promoter: its circle or -1. `cycles` are counted by length.
     """
+
+    on_circle: Column
+    rounds: Column
+    number: Column
+    cycles: Column
+
+
+def find_circles(world: World, purchases: Purchases, links: Links, settings: Settings) -> Circles:
+    """Find who buys in circles."""
     alias = _join_aliases(world, links)
     use = np.flatnonzero((purchases.promoter >= 0) & (purchases.buyer >= 0))
     source = alias[world.person[purchases.buyer[use] + world.promoters]].astype(np.int64)
@@ -233,26 +242,35 @@ def find_circles(world: World, purchases: Purchases, links: Links, settings: Set
     inner = (source != target) & (both[source] == 3) & (both[target] == 3)
     use, source, target = use[inner], source[inner], target[inner]
     on_circle, circles = np.zeros(purchases.at.size, np.int8), np.full(world.promoters, -1, np.int64)
+    rounds = np.zeros(purchases.at.size, np.int64)
     if not use.size:
-        return on_circle, circles, np.zeros(5, np.int64)
+        return Circles(on_circle, rounds, circles, np.zeros(5, np.int64))
     keys, edge = np.unique(source * size + target, return_inverse=True)
     starts, targets = to_starts(keys // size, size), (keys % size).astype(np.int64)
     on_edge = np.zeros(keys.size, np.int64)
     found = kernels.find_cycles(starts, targets, on_edge, settings.cycle_length_max)
     times = np.bincount(edge, minlength=keys.size)
     on_circle[use] = np.minimum(on_edge[edge], 3)
-    # Circles proper: persons who buy again and again, strongly connected.
-    again = times > 1
-    ones = np.ones(int(again.sum()), np.int8)
-    graph = coo_matrix((ones, (keys[again] // size, keys[again] % size)), shape=(size, size))
-    labels = connected_components(graph, directed=True, connection="strong")[1]
-    sizes = np.bincount(labels)
-    label = labels[alias[world.person[: world.promoters]]]
-    circles[:] = np.where((sizes[label] >= 2) & (sizes[label] <= 60), label, -1)
-    within = again[edge] & (labels[source] == labels[target]) & (sizes[labels[source]] >= 3)
-    within &= sizes[labels[source]] <= 60
-    on_circle[use[within]] = np.where(on_edge[edge[within]] > 0, 5, 4)
-    return on_circle, circles, found
+    # Circles proper: persons who buy again and again, strongly connected; three times is no chance among friends.
+    for often in (2, 3):
+        label, size_of = _find_strong(keys[times >= often], size)
+        within = (times[edge] >= often) & (label[source] == label[target]) & (size_of[label[source]] >= 3)
+        within &= size_of[label[source]] <= _CIRCLE_MAX
+        if often == 3:
+            rounds[use[within]] = times[edge[within]]
+            continue
+        on_circle[use[within]] = np.where(on_edge[edge[within]] > 0, 5, 4)
+        of_promoter = label[alias[world.person[: world.promoters]]]
+        is_circle = (size_of[of_promoter] >= 2) & (size_of[of_promoter] <= _CIRCLE_MAX)
+        circles[:] = np.where(is_circle, of_promoter, -1)
+    return Circles(on_circle, rounds, circles, found)
+
+
+def _find_strong(keys: Column, size: int) -> tuple[Column, Column]:
+    """Return the strongly connected component of each vertex, and how many vertices each has."""
+    graph = coo_matrix((np.ones(keys.size, np.int8), (keys // size, keys % size)), shape=(size, size))
+    labels: Column = connected_components(graph, directed=True, connection="strong")[1]
+    return labels, np.bincount(labels)
 
 
 def _join_aliases(world: World, links: Links) -> Column:
@@ -320,7 +338,7 @@ def _mark_seats(world: World, pairs: tuple[Column, Column], hub_of: Column, prom
     if not left.size:
         return marked
     left, right = np.concatenate((left, right)), np.concatenate((right, left))
-    by_promoter = np.argsort(promoter_of, kind="stable")
+    by_promoter = kernels.sort_by(promoter_of, world.promoters, None)
     first = to_starts(promoter_of[by_promoter], world.promoters)
     width = first[left + 1] - first[left]
     pair = np.repeat(np.arange(left.size), width)
@@ -339,7 +357,7 @@ def measure_company(
     `members` are parallel columns of hub and buyer. Each of a buyer's other promoters would be one of the hub's by
     their part in all dealings; what is found beyond that counts, less the cost of having chosen among all promoters.
     """
-    buyer, promoter = _list_customers(world, purchases)
+    buyer, promoter = purchases.customers
     nats = np.zeros(hubs)
     if not buyer.size:
         return nats

@@ -6,13 +6,28 @@ suspicious when the habits of that part are improbable among honest people in se
 """
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from tuike.risk.model import MISSING, Family, IdentifierKind, Settings
 from tuike.risk.sweep import kernels
-from tuike.risk.sweep.trade import DAY, HOUR, PERSONAL, STRONG, Column, Links, Purchases, distinct, to_starts
+from tuike.risk.sweep.trade import (
+    DAY,
+    HOUR,
+    PERSONAL,
+    STRONG,
+    Column,
+    Links,
+    Purchases,
+    distinct,
+    sort_by,
+    to_starts,
+)
 from tuike.risk.sweep.world import World
+
+if TYPE_CHECKING:
+    from tuike.risk.sweep.clusters import Circles
 
 BINS = 8
 CLASSES = 7
@@ -41,6 +56,7 @@ TRAITS: tuple[tuple[str, Family, float], ...] = (
     ("wide personal links", Family.IDENTITY, 0.6),
     ("device links", Family.IDENTITY, 0.7),
     ("wide device links", Family.IDENTITY, 0.4),
+    ("rounds", Family.CYCLE, 0.5),
 )
 REFUND = 10
 """Where among the traits the refunds after settlement stand."""
@@ -72,11 +88,16 @@ class Fit:
 
 
 def describe_dealings(
-    world: World, purchases: Purchases, links: Links, hub_promoters: tuple[Column, Column], hubs: int, on_circle: Column
+    world: World,
+    purchases: Purchases,
+    links: Links,
+    hub_promoters: tuple[Column, Column],
+    hubs: int,
+    circles: "Circles",
 ) -> Dealings:
     """Describe each buyer at each hub; `hub_promoters` are parallel columns of hub and promoter."""
     hub_of, promoter_of = hub_promoters
-    by_promoter = np.argsort(promoter_of, kind="stable")
+    by_promoter = kernels.sort_by(promoter_of, world.promoters, None)
     starts = to_starts(promoter_of[by_promoter], world.promoters)
     credited = np.flatnonzero((purchases.promoter >= 0) & (purchases.buyer >= 0))
     promoter = purchases.promoter[credited]
@@ -131,8 +152,11 @@ def describe_dealings(
     traits[:, 18] = _bin_hours(at, dealing, count)
     traits[:, 19] = _bin_goods(world, purchases, order, hub, dealing, count)
     traits[:, 20], traits[:, 21], traits[:, 23] = _bin_places(world, d_hub, d_buyer)
-    np.maximum.at(traits[:, 15], dealing, on_circle[order])
-    by_traits = np.lexsort((*traits.T, d_hub))
+    np.maximum.at(traits[:, 15], dealing, circles.on_circle[order])
+    rounds = np.zeros(count, np.int64)
+    np.maximum.at(rounds, dealing, circles.rounds[order])
+    traits[:, 24] = np.digitize(rounds, (1, 4, 6, 9))
+    by_traits = sort_by(d_hub, *traits.T)
     return Dealings(d_hub[by_traits], d_buyer[by_traits], d_starts, traits[by_traits], orders[by_traits])
 
 
@@ -169,7 +193,8 @@ def _count_links(
     entries = d_hub.size
     who = np.concatenate((world.person[d_buyer + world.promoters], world.person[promoter_of])).astype(np.int64)
     where = np.concatenate((d_hub, hub_of)).astype(np.int64)
-    order = np.lexsort((where, who))
+    # Who buys at a hub and promotes there too is counted as a buyer.
+    order = sort_by(who, where, np.arange(who.size) >= entries)
     starts = to_starts(who[order], world.persons)
     found = []
     shared = ~links.is_own
@@ -185,7 +210,7 @@ def _mark_together(
 ) -> None:
     """Fill the traits about buying the same goods at the same hub at about the same time."""
     lines = world.orders
-    line_order = np.argsort(purchases.of_line, kind="stable")
+    line_order = kernels.sort_by(purchases.of_line, purchases.at.size, None)
     starts = to_starts(purchases.of_line[line_order], purchases.at.size)
     width = (starts[1:] - starts[:-1])[order]
     entry = np.repeat(np.arange(order.size), width)
@@ -197,7 +222,7 @@ def _mark_together(
         return
     key = hub[entry].astype(np.int64) * (len(lines.sku_ids) + 1) + lines.sku[line]
     at = purchases.at[order[entry]]
-    by_time = np.lexsort((at, key))
+    by_time = sort_by(key, at, buyer[entry])
     _groups, group_starts = np.unique(key[by_time], return_index=True)
     group_starts = np.append(group_starts, by_time.size).astype(np.int64)
     owner = buyer[entry[by_time]].astype(np.int64)
@@ -250,7 +275,7 @@ def _count_elsewhere(world: World, purchases: Purchases, d_hub: Column, d_buyer:
     kernels.expand_pairs(starts, member, chosen, left, right, source)
     both, times = np.unique(left * world.buyers + right, return_counts=True)
     both = both[times > 1]
-    order = np.lexsort((d_hub, d_buyer))
+    order = sort_by(d_buyer, d_hub)
     linked = np.zeros(d_hub.size, np.int64)
     kernels.count_common(
         to_starts(d_buyer[order], world.buyers), d_hub[order], both // world.buyers, both % world.buyers,
@@ -270,12 +295,12 @@ def _bin_amounts(world: World, purchases: Purchases, order: Column, hub: Column,
     sku = world.orders.sku[first_line][order]
     amount = purchases.amount[order]
     use = np.flatnonzero((amount > 0) & (sku >= 0))
-    by_amount = use[np.lexsort((amount[use], hub[use]))]
+    by_amount = use[sort_by(hub[use], amount[use])]
     near, total = _count_near(np.log(amount[by_amount]) + hub[by_amount] * 100.0, hub[by_amount])
-    by_sku = use[np.lexsort((amount[use], sku[use], hub[use]))]
-    group = np.unique(
-        hub[by_sku].astype(np.int64) * (len(world.orders.sku_ids) + 1) + sku[by_sku], return_inverse=True
-    )[1]
+    by_sku = use[sort_by(hub[use], sku[use], amount[use])]
+    change = np.ones(by_sku.size, bool)
+    change[1:] = (hub[by_sku][1:] != hub[by_sku][:-1]) | (sku[by_sku][1:] != sku[by_sku][:-1])
+    group = np.cumsum(change) - 1
     same, same_total = _count_near(np.log(amount[by_sku]) + group * 100.0, group)
     part = np.zeros(order.size)
     others = np.zeros(order.size)
@@ -303,7 +328,7 @@ def _bin_nearness(values: Column, hub: Column) -> Column:
     if known.size < 2:
         return bins
     everybody = np.sort(values[known])
-    order = known[np.lexsort((values[known], hub[known]))]
+    order = known[sort_by(hub[known], values[known])]
     at, group = values[order], hub[order]
     gap = np.full(order.size, np.iinfo(np.int64).max // 4)
     inside = group[1:] == group[:-1]
@@ -336,7 +361,7 @@ def _bin_hours(at: Column, dealing: Column, count: int) -> Column:
 def _bin_goods(world: World, purchases: Purchases, order: Column, hub: Column, dealing: Column, count: int) -> Column:
     """Return bins of how many more of the hub's buyers bought the same goods than the goods' popularity explains."""
     lines = world.orders
-    line_order = np.argsort(purchases.of_line, kind="stable")
+    line_order = kernels.sort_by(purchases.of_line, purchases.at.size, None)
     starts = to_starts(purchases.of_line[line_order], purchases.at.size)
     width = (starts[1:] - starts[:-1])[order]
     entry = np.repeat(np.arange(order.size), width)
@@ -389,7 +414,7 @@ def _bin_places(world: World, d_hub: Column, d_buyer: Column) -> tuple[Column, C
     users = np.bincount(token)
     kind_of = np.zeros(users.size, np.int8)
     kind_of[shown.token] = shown.kind
-    by_person = np.argsort(person, kind="stable")
+    by_person = kernels.sort_by(person, persons, None)
     starts = to_starts(person[by_person], persons)
     who = world.person[d_buyer + world.promoters]
     width = starts[who + 1] - starts[who]
@@ -501,7 +526,7 @@ def measure_careers(
     credited = np.flatnonzero((purchases.promoter >= 0) & (purchases.buyer >= 0) & (purchases.at != MISSING))
     promoter, buyer, at = purchases.promoter[credited], purchases.buyer[credited], purchases.at[credited]
     # Newness: half of a promoter's orders are placed so soon after joining.
-    by_promoter = np.lexsort((at, promoter))
+    by_promoter = sort_by(promoter, at)
     starts = to_starts(promoter[by_promoter], world.promoters)
     trade = np.diff(starts)
     middle = at[by_promoter[np.minimum(starts[:-1] + trade // 2, max(0, at.size - 1))]] if at.size else np.zeros(0)
@@ -558,7 +583,7 @@ def _measure_bursts(
     place = np.minimum(np.searchsorted(ring, key), max(0, ring.size - 1))
     mine = ring[place] == key if ring.size else np.zeros(key.size, bool)
     hub, at, who = hub[mine], at[mine], buyer[mine]
-    by_hub = np.lexsort((at, hub))
+    by_hub = sort_by(hub, at)
     starts = to_starts(hub[by_hub], hubs)
     count = np.diff(starts)
     several = np.flatnonzero(count >= 3)
@@ -574,7 +599,7 @@ def _measure_bursts(
 
 def spread_over_hubs(world: World, promoter: Column, hub_of: Column, promoter_of: Column) -> tuple[Column, Column]:
     """Return, for rows with a promoter each, every pair of row and seat of that promoter in a hub."""
-    by_promoter = np.argsort(promoter_of, kind="stable")
+    by_promoter = kernels.sort_by(promoter_of, world.promoters, None)
     starts = to_starts(promoter_of[by_promoter], world.promoters)
     width = (starts[1:] - starts[:-1])[promoter]
     row = np.repeat(np.arange(promoter.size), width)

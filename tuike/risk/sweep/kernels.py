@@ -242,6 +242,84 @@ def sort_by(keys, count, order):
 
 
 @compiled
+def add_up_pairs(low, high, units, count):
+    """Add up the units of equal pairs of numbers below `count`; returns the distinct pairs and their sums."""
+    order = sort_by(low, count, None)
+    sums = np.zeros(count, np.int64)
+    met = np.zeros(count, np.bool_)
+    touched = np.empty(low.size, np.int64)
+    left, right = np.empty(low.size, np.int64), np.empty(low.size, np.int64)
+    weight = np.empty(low.size, np.int64)
+    found = 0
+    at = 0
+    while at < low.size:
+        a = low[order[at]]
+        seen = 0
+        while at < low.size and low[order[at]] == a:
+            b = high[order[at]]
+            if not met[b]:
+                met[b] = True
+                touched[seen] = b
+                seen += 1
+            sums[b] += units[order[at]]
+            at += 1
+        for i in range(seen):
+            b = touched[i]
+            left[found], right[found], weight[found] = a, b, sums[b]
+            found += 1
+            met[b] = False
+            sums[b] = 0
+    return left[:found], right[:found], weight[:found]
+
+
+@compiled
+def meet_often(starts, members, own_starts, own, is_used, units, least):
+    """Return the pairs of members who meet at `least` or more of the targets used, with the units of those added up.
+
+    `members` are those of each target, sorted, from `starts`; `own` are the targets of each member from `own_starts`.
+    """
+    count = own_starts.size - 1
+    times, sums = np.zeros(count, np.int32), np.zeros(count, np.int64)
+    touched = np.empty(count, np.int64)
+    room = 1024
+    left, right, weight = np.empty(room, np.int64), np.empty(room, np.int64), np.empty(room, np.int64)
+    found = 0
+    for a in range(count):
+        usable = 0
+        for e in range(own_starts[a], own_starts[a + 1]):
+            usable += is_used[own[e]]
+        if usable < least:
+            continue
+        seen = 0
+        for e in range(own_starts[a], own_starts[a + 1]):
+            target = own[e]
+            if not is_used[target]:
+                continue
+            for i in range(starts[target + 1] - 1, starts[target] - 1, -1):
+                b = members[i]
+                if b <= a:
+                    break
+                if times[b] == 0:
+                    touched[seen] = b
+                    seen += 1
+                times[b] += 1
+                sums[b] += units[target]
+        for i in range(seen):
+            b = touched[i]
+            if times[b] >= least:
+                if found == room:
+                    left = np.concatenate((left, np.empty(room, np.int64)))
+                    right = np.concatenate((right, np.empty(room, np.int64)))
+                    weight = np.concatenate((weight, np.empty(room, np.int64)))
+                    room *= 2
+                left[found], right[found], weight[found] = a, b, sums[b]
+                found += 1
+            times[b] = 0
+            sums[b] = 0
+    return left[:found], right[:found], weight[:found]
+
+
+@compiled
 def has_item(items, low, high, item):
     """Say whether a sorted stretch of `items` holds one."""
     end = high
@@ -328,6 +406,22 @@ def peel(starts, targets, weights, priors):
 
 
 @compiled
+def take_logs(values, bits):
+    """Replace positive numbers by their natural logarithms, within 2e-6; `bits` is the same memory seen as integers.
+
+    The exponent is read off, the mantissa goes through the series of 2 artanh((m - 1) / (m + 1)). Without a call in
+    the loop several are taken at once, which is where a sweep would spend most of its time else.
+    """
+    for i in range(values.size):
+        exponent = (bits[i] >> 52) - 1023
+        bits[i] = (bits[i] & 0xFFFFFFFFFFFFF) | 0x3FF0000000000000
+        s = (values[i] - 1.0) / (values[i] + 1.0)
+        q = s * s
+        series = 2.0 * s * (1.0 + q * (1.0 / 3.0 + q * (0.2 + q * (1.0 / 7.0 + q / 9.0))))
+        values[i] = exponent * 0.6931471805599453 + series
+
+
+@compiled
 def fit_hubs(starts, features, classes, votes, tables, pooled, totals, weights, shrink, share, llr):
     """Fit each hub as a mixture of ordinary dealings and dealings of a ring, whose habits are learnt from the hub.
 
@@ -341,6 +435,8 @@ def fit_hubs(starts, features, classes, votes, tables, pooled, totals, weights, 
     ordinary = np.empty((traits, bins))
     own = np.empty((traits, bins))
     counts = np.empty((traits, bins))
+    ratio = np.empty(traits)
+    bits = ratio.view(np.int64)
     for hub in range(starts.size - 1):
         first, end = starts[hub], starts[hub + 1]
         size = end - first
@@ -359,12 +455,14 @@ def fit_hubs(starts, features, classes, votes, tables, pooled, totals, weights, 
                 ordinary[t, b] = (known + 100.0 * pooled[t, b]) / (kept + 100.0)
         for i in range(first, end):
             value = 0.0
+            scale = 1.0 / (size - 1.0 + shrink)
             for t in range(traits):
                 b = features[i, t]
-                if b == bins - 1:
-                    continue
-                here = (counts[t, b] - 1.0 + shrink * ordinary[t, b]) / (size - 1.0 + shrink)
-                value += weights[t] * np.log(here / ordinary[t, b])
+                here = (counts[t, b] - 1.0 + shrink * ordinary[t, b]) * scale
+                ratio[t] = here / ordinary[t, b] if b < bins - 1 else 1.0
+            take_logs(ratio, bits)
+            for t in range(traits):
+                value += weights[t] * ratio[t]
             share[i] = 1.0 / (1.0 + np.exp(-max(-30.0, min(30.0, value))))
         mix = 0.5
         for _ in range(15):
@@ -377,19 +475,20 @@ def fit_hubs(starts, features, classes, votes, tables, pooled, totals, weights, 
             moved = 0.0
             for i in range(first, end):
                 value = np.log(mix / (1.0 - mix))
+                scale = 1.0 / (max(heavy - share[i], 0.0) + shrink)
                 for t in range(traits):
                     b = features[i, t]
-                    if b == bins - 1:
-                        llr[i, t] = 0.0
-                        continue
-                    rest = max(heavy - share[i], 0.0)
-                    here = (max(own[t, b] - share[i], 0.0) + shrink * ordinary[t, b]) / (rest + shrink)
-                    nats = weights[t] * max(-4.0, min(5.0, np.log(here / ordinary[t, b])))
+                    here = (max(own[t, b] - share[i], 0.0) + shrink * ordinary[t, b]) * scale
+                    ratio[t] = here / ordinary[t, b] if b < bins - 1 else 1.0
+                take_logs(ratio, bits)
+                for t in range(traits):
+                    nats = weights[t] * max(-4.0, min(5.0, ratio[t]))
                     llr[i, t] = nats
                     value += nats
                 fresh = 1.0 / (1.0 + np.exp(-max(-30.0, min(30.0, value))))
                 moved = max(moved, abs(fresh - share[i]))
                 share[i] = fresh
             mix = min(0.97, max(0.03, (heavy + 0.5) / (size + 1.0)))
-            if moved < 1e-9:
+            # Less than one member is no ring, and will hardly become one.
+            if moved < 1e-4 or heavy < 1.0:
                 break

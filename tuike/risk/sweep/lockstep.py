@@ -16,7 +16,16 @@ from scipy.sparse.csgraph import connected_components
 
 from tuike.risk.model import MISSING, Settings
 from tuike.risk.sweep import kernels
-from tuike.risk.sweep.trade import DAY, HOUR, SECOND, Column, Purchases, distinct, to_starts
+from tuike.risk.sweep.trade import (
+    DAY,
+    HOUR,
+    SECOND,
+    Column,
+    Purchases,
+    distinct,
+    sort_by,
+    to_starts,
+)
 from tuike.risk.sweep.world import World
 
 WINDOWS = np.array(
@@ -112,18 +121,20 @@ def _list_views(world: World, purchases: Purchases) -> Iterator[Events]:
 
 
 def _sort(world: World, target: Column, buyer: Column, at: Column, via: Column) -> Events:
-    order = np.lexsort((via, buyer, at, target))
+    order = sort_by(target, at, buyer)
     target, buyer, at, via = target[order], buyer[order], at[order], via[order]
     # One order of several equal lines is one event.
-    same = np.zeros(target.size, bool)
-    same[1:] = (target[1:] == target[:-1]) & (at[1:] == at[:-1]) & (buyer[1:] == buyer[:-1])
-    target, buyer, at, via = target[~same], buyer[~same], at[~same], via[~same]
-    _, number = np.unique(target, return_inverse=True)
-    by_buyer = np.argsort(buyer, kind="stable")
+    new = np.ones(target.size, bool)
+    new[1:] = (target[1:] != target[:-1]) | (at[1:] != at[:-1]) | (buyer[1:] != buyer[:-1])
+    via = np.minimum.reduceat(via, np.flatnonzero(new)) if new.size else via
+    target, buyer, at = target[new], buyer[new], at[new]
+    number = np.zeros(target.size, np.int64)
+    number[1:] = np.cumsum(target[1:] != target[:-1])
+    by_buyer = kernels.sort_by(buyer, world.buyers, None)
     starts = to_starts(number, int(number.max()) + 1 if number.size else 0)
     trade = np.bincount(via[via >= 0], minlength=world.promoters)
     buyer_starts = to_starts(buyer[by_buyer], world.buyers)
-    together = np.lexsort((at, buyer))
+    together = sort_by(buyer, at)
     new = np.ones(at.size, bool)
     new[1:] = (at[together][1:] != at[together][:-1]) | (buyer[together][1:] != buyer[together][:-1])
     basket = np.empty(at.size, np.int64)
@@ -177,19 +188,19 @@ Judge = Callable[[Column], tuple[Column, float, Column]]
 
 def _add_up(left: Column, right: Column, nats: Column, buyers: int) -> Graph:
     """Add up what pairs are worth, in whole units, so that no order of adding matters."""
-    low, high = np.minimum(left, right), np.maximum(left, right)
-    key = low * buyers + high
-    order = np.argsort(key)
-    key = key[order]
-    first = np.flatnonzero(np.concatenate(([True], key[1:] != key[:-1]))) if key.size else np.empty(0, np.int64)
-    units = np.round(nats[order] * _UNIT).astype(np.int64)
-    weight = np.minimum(np.add.reduceat(units, first) if first.size else units, 20 * _UNIT)
+    units = np.round(nats * _UNIT).astype(np.int64)
+    left, right, weight = kernels.add_up_pairs(np.minimum(left, right), np.maximum(left, right), units, buyers)
+    return _keep_strong(left, right, weight, buyers)
+
+
+def _keep_strong(left: Column, right: Column, weight: Column, buyers: int) -> Graph:
+    """Keep the pairs that are worth so much that chance leaves few to each buyer."""
+    weight = np.minimum(weight, 20 * _UNIT)
     # With more data chance ties more pairs: the bar rises until chance alone leaves few to each buyer.
     at_least = np.cumsum(np.bincount(weight, minlength=20 * _UNIT + 1)[::-1])[::-1]
     bar = int(np.searchsorted(-at_least, -_TIES_OF_BUYER * buyers))
     enough = weight >= max(int(_NATS_OF_TIE * _UNIT), min(bar, 20 * _UNIT))
-    pairs = key[first[enough]]
-    return pairs // buyers, pairs % buyers, weight[enough]
+    return left[enough], right[enough], weight[enough]
 
 
 def _peel_apart(
@@ -203,9 +214,12 @@ def _peel_apart(
     for _ in range(_ROUNDS):
         if left.size < settings.members_min:
             return
-        alive, inverse = np.unique(np.concatenate((left, right)), return_inverse=True)
+        is_alive = np.zeros(buyers, bool)
+        is_alive[left] = is_alive[right] = True
+        alive = np.flatnonzero(is_alive)
+        inverse = (np.cumsum(is_alive) - 1)[np.concatenate((left, right))]
         source, target = inverse, np.concatenate((inverse[left.size :], inverse[: left.size]))
-        order = np.lexsort((target, source))
+        order = kernels.sort_by(source, alive.size, kernels.sort_by(target, alive.size, None))
         starts = to_starts(source[order], alive.size)
         both = np.concatenate((weight, weight))[order]
         core, best = kernels.peel(starts, target[order], both, np.zeros(alive.size, np.int64))
@@ -315,7 +329,7 @@ def _measure_steps(
     nothing = np.empty(0, np.int64)
     kernels.list_around(events.starts, events.target, events.at, own, window, is_own, around, nothing)
     # What everybody else does: pairs without any member.
-    others = np.diff(events.starts)[targets] - count
+    others = events.starts[targets + 1] - events.starts[targets] - count
     other_pairs = others * (others - 1) / 2
     near, pairs = surroundings.near[:, scale], surroundings.pairs
     other_near = near[targets] + theirs[:, 0] - np.add.reduceat(around, first)
@@ -360,18 +374,14 @@ def _find_in_structure(world: World, events: Events, settings: Settings) -> list
     rare = np.flatnonzero((users > 2) & (users <= 256))
     work = np.cumsum(np.bincount(users[rare], minlength=257) * (sizes * (sizes - 1) // 2))
     rare = rare[users[rare] <= max(3, int(np.searchsorted(work, budget, side="right")) - 1)]
-    room = int((users[rare] * (users[rare] - 1) // 2).sum())
-    left, right, source = (np.empty(room, np.int64) for _ in range(3))
-    kernels.expand_pairs(starts, buyer, rare, left, right, source)
-    order = np.argsort(left * world.buyers + right)
-    left, right, source = left[order], right[order], source[order]
-    change = np.ones(left.size, bool)
-    change[1:] = (left[1:] != left[:-1]) | (right[1:] != right[:-1])
-    first = np.flatnonzero(change)
-    often = np.repeat(np.diff(np.append(first, left.size)) > 2, np.diff(np.append(first, left.size)))
-    graph = _add_up(left[often], right[often], np.log(active / users[source[often]]), world.buyers)
-    by_buyer = np.argsort(buyer, kind="stable")
+    by_buyer = kernels.sort_by(buyer, world.buyers, None)
     buyer_starts = to_starts(buyer[by_buyer], world.buyers)
+    units = np.zeros(users.size, np.int64)
+    units[rare] = np.round(np.log(active / users[rare]) * _UNIT)
+    is_rare = np.zeros(users.size, bool)
+    is_rare[rare] = True
+    left, right, weight = kernels.meet_often(starts, buyer, buyer_starts, target[by_buyer], is_rare, units, 3)
+    graph = _keep_strong(left, right, weight, world.buyers)
     total = float(target.size)
 
     def judge(members: Column) -> tuple[Column, float, Column]:

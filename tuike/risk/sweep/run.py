@@ -11,7 +11,16 @@ from typing import Any
 import numpy as np
 
 from tuike.risk.model import Case, Settings
-from tuike.risk.sweep import cases, clusters, evidence, hubs, lockstep, touching, trade, weighing
+from tuike.risk.sweep import (
+    cases,
+    clusters,
+    evidence,
+    hubs,
+    lockstep,
+    touching,
+    trade,
+    weighing,
+)
 from tuike.risk.sweep.reading import read_world
 from tuike.risk.sweep.world import World
 from tuike.risk.sweep.writing import write_results
@@ -75,12 +84,12 @@ def sweep_world(world: World, *, settings: Settings | None = None, progress: Pro
     with stage("linking"):
         links = trade.find_links(world, settings)
     with stage("circles"):
-        on_circle, circles, cycles = clusters.find_circles(world, purchases, links, settings)
+        circles = clusters.find_circles(world, purchases, links, settings)
     with stage("clusters"):
-        hub_of, promoter_of, count = clusters.add_clusters(world, purchases, links, circles, settings)
+        hub_of, promoter_of, count = clusters.add_clusters(world, purchases, links, circles.number, settings)
         is_single = np.arange(count) < world.promoters
     with stage("describing"):
-        dealings = hubs.describe_dealings(world, purchases, links, (hub_of, promoter_of), count, on_circle)
+        dealings = hubs.describe_dealings(world, purchases, links, (hub_of, promoter_of), count, circles)
     with stage("fitting"):
         fit = hubs.fit(dealings, count, is_single)
         seats = clusters.measure_seats(world, links, hub_of, promoter_of, count)
@@ -109,7 +118,7 @@ def sweep_world(world: World, *, settings: Settings | None = None, progress: Pro
     sweep.counts = {
         "promoters": world.promoters, "buyers": world.buyers, "orders": len(world.orders.order_ids),
         "hubs": count, "dealings": int(dealings.hub.size), "links": int(links.left.size),
-        "cycles": int(cycles.sum()), "blocks": len(blocks), "cases": len(sweep.cases),
+        "cycles": int(circles.cycles.sum()), "blocks": len(blocks), "cases": len(sweep.cases),
         "flagged": sum(member.flagged for case in sweep.cases for member in case.members),
     }  # fmt: skip
     return sweep

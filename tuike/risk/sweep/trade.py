@@ -33,6 +33,8 @@ class Purchases:
     amount: Column
     lag: Column
     of_line: Column
+    customers: tuple[Column, Column]
+    """The distinct pairs of buyer and promoter, sorted."""
 
 
 @dataclass(slots=True)
@@ -61,7 +63,9 @@ def distinct(values: Column) -> Column:
 
 def to_starts(sorted_codes: Column, count: int) -> Column:
     """Return where each code's entries begin, and the end of all."""
-    return np.searchsorted(sorted_codes, np.arange(count + 1)).astype(np.int64)
+    starts = np.zeros(count + 1, np.int64)
+    np.cumsum(np.bincount(sorted_codes, minlength=count)[:count], out=starts[1:])
+    return starts
 
 
 def gather_purchases(world: World) -> Purchases:
@@ -83,8 +87,44 @@ def gather_purchases(world: World) -> Purchases:
     placed, paid, received, refunded = latest
     at = np.where(placed == MISSING, paid, placed)
     return Purchases(
-        buyer, promoter, at, paid, received, refunded, amount, _find_lags(world, buyer, promoter, at), of_line
-    )
+        buyer, promoter, at, paid, received, refunded, amount, _find_lags(world, buyer, promoter, at), of_line,
+        _list_customers(world, buyer, promoter),
+    )  # fmt: skip
+
+
+def _list_customers(world: World, buyer: Column, promoter: Column) -> tuple[Column, Column]:
+    use = (promoter >= 0) & (buyer >= 0)
+    pairs = distinct(buyer[use].astype(np.int64) * world.promoters + promoter[use])
+    return (pairs // world.promoters, pairs % world.promoters) if pairs.size else (pairs, pairs)
+
+
+def sort_by(*columns: Column) -> Column:
+    """Return the order by whole-number columns, the most significant first; which of equal rows comes first is open.
+
+    Columns are packed into as few 64-bit keys as hold them: one key is sorted several times faster than several.
+    """
+    keys: list[Column] = []
+    room = 2**62
+    for column in reversed(columns):
+        known = column[column != MISSING]
+        if not column.size:
+            return np.empty(0, np.int64)
+        low, high = (int(known.min()), int(known.max())) if known.size else (0, 0)
+        # The unknown comes first, a step before all that is known.
+        low, unit = low - SECOND * (known.size < column.size), 1
+        span = high - low + 1
+        shifted = np.maximum(column.astype(np.int64), low) - low
+        if span > 2**32 and not (shifted % SECOND).any():
+            unit = SECOND
+            shifted //= unit
+        span = span // unit + 1
+        if room * span >= 2**62:
+            keys.append(shifted)
+            room = span
+        else:
+            keys[-1] += shifted * room
+            room *= span
+    return np.argsort(keys[0]) if len(keys) == 1 else np.lexsort(keys)
 
 
 def _find_lags(world: World, buyer: Column, promoter: Column, at: Column) -> Column:
@@ -101,7 +141,7 @@ def _find_lags(world: World, buyer: Column, promoter: Column, at: Column) -> Col
     _pairs, code = np.unique(np.concatenate((pair_touch, pair_order)), return_inverse=True)
     instants = np.concatenate((touches.at[known], at[asked]))
     is_order = np.concatenate((np.zeros(pair_touch.size, np.int8), np.ones(asked.size, np.int8)))
-    order = np.lexsort((is_order, instants, code))
+    order = sort_by(code, instants, is_order)
     newest = np.where(is_order[order] == 0, np.arange(order.size), -1)
     newest = np.maximum.accumulate(newest)
     found = (is_order[order] == 1) & (newest >= 0)

@@ -35,6 +35,7 @@ KINDS: dict[str, tuple[Family, dict[str, float]]] = {
     "delays": (Family.MANNER, {"payment delay": 1.0, "receipt delay": 1.0, "payment repeated": 1.0}),
     "hours": (Family.MANNER, {"hour": 1.0}),
     "circles": (Family.CYCLE, {"circle": 1.0}),
+    "rounds": (Family.CYCLE, {"rounds": 1.0}),
     "haste": (Family.TREE, {}),
     "common customers": (Family.STRUCTURE, {}),
     "newness": (Family.LIFE, {}),
