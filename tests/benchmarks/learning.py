@@ -1,7 +1,7 @@
 """Learns the weights of the kinds of evidence on simulated worlds, and leaves each documented fraud out in turn.
 
 `python -m tests.benchmarks.learning` prints the table for `tuike/risk/sweep/weights.py` and, for each fraud, how many
-of its rings are found by weights that were learnt without it. Held-out frauds are never planted here. The worlds are
+of its rings are found by weights that were learnt without it: by their hubs, and by whole sweeps of other worlds. Held-out frauds are never planted here. The worlds are
 not those of the benchmark.
 """
 
@@ -16,7 +16,7 @@ import numpy as np
 from scipy.optimize import minimize
 
 from tuike.risk import worlds
-from tuike.risk.sweep import read_world, sweep_world
+from tuike.risk.sweep import read_world, sweep_files, sweep_world, weighing
 from tuike.risk.sweep.weighing import FEATURES, FREE
 
 PRIOR, PULL = 0.15, 1e-3
@@ -156,6 +156,34 @@ def count_wrong(lessons: list[Lesson], weights: np.ndarray, bias: float) -> int:
     return sum(int(((lesson.features @ weights + bias >= 0) & (lesson.bad < 0.3)).sum()) for lesson in lessons)
 
 
+def try_without(task: tuple[str, int, np.ndarray, float]) -> tuple[str, int, int, int, int]:
+    """Sweep a world of one fraud alone with weights that never saw it; returns rings found and planted, flags and hits."""
+    fraud, again, weights, bias = task
+    weighing.WEIGHTS.update(zip(FEATURES, weights.tolist(), strict=True))
+    weighing.BIAS = bias
+    host = list(worlds.HOSTS)[(list(worlds.FRAUDS).index(fraud) + 3 * again) % 8]
+    made = worlds.simulate_world(seed=4000 + again, host=host, frauds=(fraud,), fraud_rate=0.05, rings_max=6)
+    with tempfile.TemporaryDirectory(prefix="tuike-without-") as scratch:
+        worlds.write_world(made, Path(scratch))
+        sweep_files(Path(scratch), Path(scratch) / "found")
+        judged = worlds.judge_output(Path(scratch), Path(scratch) / "found")
+    found, planted = judged.rings[fraud]
+    return fraud, found, planted, judged.flagged, round((judged.precision or 0.0) * judged.flagged)
+
+
+def leave_out(lessons: list[Lesson], pool: ProcessPoolExecutor) -> Iterator[str]:
+    """Tell how many rings of each fraud whole sweeps find whose weights were learnt without that fraud."""
+    frauds = sorted({fraud for lesson in lessons for fraud in lesson.frauds})
+    tasks = [(fraud, again, *fit(lessons, without=fraud)) for fraud in frauds for again in range(3)]
+    totals = {fraud: np.zeros(4, np.int64) for fraud in frauds}
+    for fraud, *counts in pool.map(try_without, tasks):
+        totals[fraud] += counts
+    for fraud, (found, planted, flagged, right) in totals.items():
+        yield f"alone, learnt without {fraud}: {found} of {planted}, precision {right / max(1, flagged):.3f}"
+    found, planted, flagged, right = sum(totals.values())
+    yield f"all: {found} of {planted} = {found / planted:.3f}, precision {right / max(1, flagged):.3f}"
+
+
 def _tell(lessons: list[Lesson]) -> Iterator[str]:
     weights, bias = fit(lessons)
     yield "WEIGHTS = {"
@@ -173,8 +201,8 @@ def main() -> None:
     """Learn and print."""
     with ProcessPoolExecutor(2) as pool:
         lessons = list(pool.map(learn_from, list_plans()))
-    for line in _tell(lessons):
-        sys.stdout.write(line + "\n")
+        for line in (*_tell(lessons), *leave_out(lessons, pool)):
+            sys.stdout.write(line + "\n")
 
 
 if __name__ == "__main__":
