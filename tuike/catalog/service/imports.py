@@ -68,9 +68,7 @@ def run_next_import(db: Database, *, now: datetime) -> bool:
         with db.autocommit() as beside:  # seen by others while the import runs, and kept when its worker dies
             attempts, content = store.begin(beside, import_id=found.id, now=now)
         if attempts > MAX_ATTEMPTS:
-            store.end(
-                tx, import_id=found.id, state=ImportState.FAILED, problem=GAVE_UP, message=_GAVE_UP_MESSAGE, now=now
-            )
+            store.end(tx, import_id=found.id, state=ImportState.FAILED, problem=GAVE_UP, message=_GAVE_UP_MESSAGE)
         else:
             _run(db, tx, found, content, now=now)
     return True
@@ -91,8 +89,8 @@ def _run(db: Database, tx: Transaction, one: Import, content: bytes, *, now: dat
         log.info("catalog.import_failed", import_id=one.id, problem=refusal.code)
         store.end(
             tx, import_id=one.id, state=ImportState.FAILED, problem=refusal.code, message=str(refusal),
-            faults=refusal.fields, now=now,
+            faults=refusal.fields,
         )  # fmt: skip
     else:
         log.info("catalog.imported", import_id=one.id, **asdict(imported))
-        store.end(tx, import_id=one.id, state=ImportState.DONE, counts=asdict(imported), now=now)
+        store.end(tx, import_id=one.id, state=ImportState.DONE, counts=asdict(imported))

@@ -101,7 +101,6 @@ def end(
     problem: str | None = None,
     message: str | None = None,
     faults: Mapping[str, Sequence[str]] | None = None,
-    now: datetime,
 ) -> None:
     """Write how an import ended, and let its sheet go."""
     values = {"created": None, "changed": None, "skus": None, **(counts or {})}
@@ -109,11 +108,11 @@ def end(
         text(
             "UPDATE catalog_imports SET state = :state, content = NULL, created = :created, changed = :changed, "
             "skus = :skus, problem = :problem, message = :message, faults = CAST(:faults AS jsonb), "
-            "finished_at = :now WHERE id = :id"
+            "finished_at = clock_timestamp() WHERE id = :id"
         ),
         values | {
             "id": import_id, "state": state.value, "problem": problem, "message": message,
-            "faults": json.dumps(faults or {}), "now": now,
+            "faults": json.dumps(faults or {}),
         },
     )  # fmt: skip
 
