@@ -582,7 +582,8 @@ def render_import(one: catalog.Import) -> dict[str, Any]:
 
 @routes.call(
     "POST", "/catalog/imports", who=CONTENT, query=ImportQuery, answer=ImportJobAnswer, status=202,
-    upload_bytes=catalog.MAX_SHEET_BYTES, refusals=["403 not_your_merchant", "404 merchant_not_found"],
+    upload_bytes=catalog.MAX_SHEET_BYTES,
+    refusals=["403 not_your_merchant", "404 merchant_not_found", "409 too_many_imports"],
 )  # fmt: skip
 def request_import(call: Call, query: dict[str, Any], upload: BinaryIO) -> dict[str, Any]:
     """Take a CSV file that a worker brings a merchant's catalogue in line with; ask for the import how far it is."""

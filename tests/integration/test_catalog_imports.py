@@ -141,6 +141,17 @@ def test_an_import_waits_while_the_same_catalogue_is_written_by_a_request(shop):
     assert shop.do(catalog.list_imports, merchant_ids=[other], limit=5).items == []
 
 
+def test_no_merchant_fills_the_queue(shop):
+    own, other = merchant(shop), merchant(shop)
+    for _ in range(imports.MAX_WAITING):
+        ask(shop, own, sheet(1))
+    with pytest.raises(catalog.TooManyImports):
+        ask(shop, own, sheet(1))
+    ask(shop, other, sheet(1))
+    assert run(shop)
+    ask(shop, own, sheet(1))
+
+
 def test_imports_and_merchants_that_are_not_there_are_not_found(shop):
     with pytest.raises(catalog.ImportNotFound):
         look(shop, "imp_x")

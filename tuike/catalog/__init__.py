@@ -83,6 +83,7 @@ from tuike.catalog.model import (
     StockCorrection,
     StockLine,
     TooMany,
+    TooManyImports,
 )
 from tuike.catalog.rules import (
     LOW_STOCK,
@@ -253,6 +254,7 @@ __all__ = [
     "Storage",
     "StoredFile",
     "TooMany",
+    "TooManyImports",
     "add_media",
     "check_staff",
     "clear_media",

@@ -375,6 +375,10 @@ class Import:
     finished_at: datetime | None
 
 
+class TooManyImports(Conflict):
+    code, message = "too_many_imports", "Enough sheets of this merchant wait already; come back when some are done."
+
+
 class ImportNotFound(NotFound):
     code, message = "import_not_found", "There is no such import."
 

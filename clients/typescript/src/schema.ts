@@ -10164,7 +10164,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `idempotency_key_reused`, `idempotency_in_progress` */
+            /** @description `too_many_imports`, `idempotency_key_reused`, `idempotency_in_progress` */
             readonly 409: {
                 headers: {
                     readonly [name: string]: unknown;

@@ -7,7 +7,7 @@ from datetime import datetime
 
 import structlog
 
-from tuike.catalog.model import Import, ImportNotFound, ImportState, MerchantNotFound
+from tuike.catalog.model import Import, ImportNotFound, ImportState, MerchantNotFound, TooManyImports
 from tuike.catalog.service.sheets import import_catalogue
 from tuike.catalog.store import imports as store
 from tuike.catalog.store import tree as tree_store
@@ -16,6 +16,8 @@ from tuike.shared import ids
 from tuike.shared.errors import TuikeError
 from tuike.shared.pages import Page, decode_cursor, encode_cursor
 
+MAX_WAITING = 10
+"""So many sheets of one merchant may wait: each may have 64 MiB. A few more get in when several ask at one instant."""
 MAX_ATTEMPTS = 3
 """How often an import is begun whose worker dies over it."""
 GAVE_UP = "import_gave_up"
@@ -29,9 +31,11 @@ log = structlog.get_logger(__name__)
 def request_import(
     tx: Transaction, *, merchant_id: str, content: bytes, dry_run: bool = False, made_by: str, now: datetime
 ) -> Import:
-    """Keep a sheet until a worker imports it, in the order in which they came. Raises MerchantNotFound."""
+    """Keep a sheet until a worker imports it, each in its turn. Raises MerchantNotFound, TooManyImports."""
     if merchant_id not in tree_store.find_merchants(tx, ids=[merchant_id]):
         raise MerchantNotFound
+    if store.count_open(tx, merchant_id=merchant_id) >= MAX_WAITING:
+        raise TooManyImports
     import_id = ids.new_id("import")
     store.insert_import(
         tx, import_id=import_id, merchant_id=merchant_id, content=content, is_dry_run=dry_run, made_by=made_by, now=now

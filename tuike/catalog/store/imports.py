@@ -51,6 +51,12 @@ def insert_import(
     )  # fmt: skip
 
 
+def count_open(tx: Transaction, *, merchant_id: str) -> int:
+    """Return how many sheets of a merchant have not ended."""
+    query = "SELECT count(*) FROM catalog_imports WHERE state IN ('waiting', 'running') AND merchant_id = :merchant_id"
+    return int(tx.execute(text(query), {"merchant_id": merchant_id}).scalar_one())
+
+
 def find_next(tx: Transaction) -> Import | None:
     """Return the import that has waited longest, or whose worker died."""
     query = f"SELECT {_COLUMNS} FROM catalog_imports WHERE state IN ('waiting', 'running') ORDER BY id LIMIT 1"
