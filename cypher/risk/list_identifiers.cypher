@@ -7,4 +7,4 @@
 // sample:  {"person_ids": ["buyer-1"]}
 UNWIND $person_ids AS person_id
 MATCH (person:User {id: person_id})
-RETURN collect([person_id, [(person)-[:USED]->(identifier:Identifier) | identifier.key]]) AS found
+RETURN collect([person_id, [(person)-[:USED]->(identifier) | identifier.key]]) AS found

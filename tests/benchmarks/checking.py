@@ -38,7 +38,7 @@ CALLS = 1_000
 CASES = 200
 CASE_BUYERS = 12
 _NOW = datetime(2026, 11, 1, 4, tzinfo=UTC)
-_WARM_UP = 3_000
+_WARM_UP = 8_000
 """A server that has just started reads its pages and compiles its queries for the first minute: it is let."""
 _WARM_UP_ORDERS = 300
 
