@@ -174,7 +174,8 @@ def try_without(task: tuple[str, int, np.ndarray, float]) -> tuple[str, int, int
 def leave_out(lessons: list[Lesson], pool: ProcessPoolExecutor) -> Iterator[str]:
     """Tell how many rings of each fraud whole sweeps find whose weights were learnt without that fraud."""
     frauds = sorted({fraud for lesson in lessons for fraud in lesson.frauds})
-    tasks = [(fraud, again, *fit(lessons, without=fraud)) for fraud in frauds for again in range(3)]
+    learnt = {fraud: fit(lessons, without=fraud) for fraud in frauds}
+    tasks = [(fraud, again, *learnt[fraud]) for fraud in frauds for again in range(3)]
     totals = {fraud: np.zeros(4, np.int64) for fraud in frauds}
     for fraud, *counts in pool.map(try_without, tasks):
         totals[fraud] += counts

@@ -54,6 +54,9 @@ _IN_ALL = tuple(name for name in _NAMES if name not in {"newness", "burst"})
 """Kinds that also weigh by how many show them."""
 _CLOSE = frozenset({"devices", "one device", "places", "placed members", "loyalty", "company", "common customers"})
 """What people who live together and buy from each other show without any deceit: all of it is one kind of evidence."""
+_SHARED = _CLOSE | {"one purse", "linked members"}
+_CLOSE_MAX = 4.0
+"""What living together, one purse included, adds to the odds at most: more of the same is no more suspicious."""
 _BESIDE = 1.5
 """What all sorts of evidence but the heaviest should add to the odds."""
 _FOR_MISSING = 4.0
@@ -143,6 +146,7 @@ def weigh_hubs(
     odds[(fit.members + promoters < 4)] = -np.inf
     # Evidence of one kind convicts alone only where it is overwhelming: what is missing beside it is taken off.
     odds -= _FOR_MISSING * np.maximum(_BESIDE - _weigh_without_best(features), 0.0)
+    odds -= np.maximum(_weigh_closeness(features) - _CLOSE_MAX, 0.0)
     return Weighed(kinds, features, odds)
 
 
@@ -170,6 +174,14 @@ def _weigh_without_best(features: Column) -> Column:
     return without
 
 
+def _weigh_closeness(features: Column) -> Column:
+    """Return what living together adds to the odds."""
+    is_close = np.array([name.removesuffix(" in all") in _SHARED for name in FEATURES])
+    weights = np.array([WEIGHTS[name] for name in FEATURES])
+    closeness: Column = features[:, is_close] @ weights[is_close]
+    return closeness
+
+
 def _sort_of(name: str) -> str | None:
     if name in _CLOSE:
         return "close"
@@ -180,4 +192,7 @@ def _sort_of(name: str) -> str | None:
 
 def get_weights() -> dict[str, object]:
     """Return the weights of the odds, for the report."""
-    return {"weights": WEIGHTS, "bias": BIAS, "beside": _BESIDE, "for_missing": _FOR_MISSING, "heads_max": _HEADS_MAX}
+    return {
+        "weights": WEIGHTS, "bias": BIAS, "beside": _BESIDE, "for_missing": _FOR_MISSING, "close_max": _CLOSE_MAX,
+        "heads_max": _HEADS_MAX,
+    }  # fmt: skip
