@@ -59,6 +59,8 @@ _CLOSE_MAX = 4.0
 """What living together, one purse included, adds to the odds at most: more of the same is no more suspicious."""
 _BESIDE = 1.5
 """What all sorts of evidence but the heaviest should add to the odds."""
+_BURST_MAX = 2.0
+"""Nats that a burst is worth at most: a group buy, a show and a school's collection are bursts too."""
 _FOR_MISSING = 4.0
 _HEADS_MAX = 20
 """What many have in common by a little is chance or custom: more heads than these do not add to the evidence."""
@@ -118,7 +120,7 @@ def weigh_hubs(
     kinds[:, _NAMES.index("common customers")] = company / accounts
     kinds[:, _NAMES.index("newness")] = career.newness / promoters
     kinds[:, _NAMES.index("unseen")] = np.minimum(career.unseen / members, 3.0)
-    kinds[:, _NAMES.index("burst")] = career.burst
+    kinds[:, _NAMES.index("burst")] = np.minimum(career.burst, _BURST_MAX)
     heads = np.minimum(accounts, _HEADS_MAX)
     in_all = np.log1p(kinds[:, [_NAMES.index(name) for name in _IN_ALL]] * heads[:, None] / 2)
     for name, shown in _SHOWN.items():
@@ -194,5 +196,5 @@ def get_weights() -> dict[str, object]:
     """Return the weights of the odds, for the report."""
     return {
         "weights": WEIGHTS, "bias": BIAS, "beside": _BESIDE, "for_missing": _FOR_MISSING, "close_max": _CLOSE_MAX,
-        "heads_max": _HEADS_MAX,
+        "burst_max": _BURST_MAX, "heads_max": _HEADS_MAX,
     }  # fmt: skip
