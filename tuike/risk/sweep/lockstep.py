@@ -49,6 +49,8 @@ _NATS_OF_MEMBER = 6.0
 _NATS_OF_BLOCK = 12.0
 _PURITY = 0.5
 _ONE_PROMOTER = 0.7
+_DENSITY = 0.1
+"""Which part of their meetings members attend at least: who attend few of many are several crowds, not one ring."""
 
 
 @dataclass(slots=True)
@@ -284,9 +286,24 @@ def _judge_time(
             in_step, net, _ = _measure_steps(events, own, scale_of_best, around, world.buyers, grown.size)
             if net >= value * group.size:
                 value, group, stepping = net / grown.size, grown, own[in_step]
-    if value <= 0 or _is_of_one(events, stepping):
+    if value <= 0 or _is_of_one(events, stepping) or _is_thin(events, stepping):
         return members[:0], 0.0, members[:0]
-    return group, value, _find_served(world, events, stepping)
+    served = _find_served(world, events, stepping)
+    if not served.size and _is_credited(events, stepping):
+        return members[:0], 0.0, members[:0]
+    return group, value, served
+
+
+def _is_credited(events: Events, stepping: Column) -> bool:
+    """Say whether most of these events earn somebody commission: then a ring's promoters live on them."""
+    return bool((events.via[stepping] >= 0).mean() > 0.5)
+
+
+def _is_thin(events: Events, stepping: Column) -> bool:
+    """Say whether these events are so few of what all their buyers at all their targets would be."""
+    targets, buyers = distinct(events.target[stepping]), distinct(events.buyer[stepping])
+    meetings = distinct(events.buyer[stepping] * events.starts.size + events.target[stepping])
+    return meetings.size < _DENSITY * targets.size * buyers.size
 
 
 def _grow(events: Events, own: Column, stepping: Column, scale: int, group: Column) -> Column:
@@ -405,7 +422,10 @@ def _find_in_structure(world: World, events: Events, settings: Settings) -> list
         stepping = theirs[np.isin(events.target[theirs], targets[good])]
         if _is_of_one(events, stepping):
             return members[:0], 0.0, members[:0]
-        return kept, net / members.size, _find_served(world, events, stepping)
+        served = _find_served(world, events, stepping)
+        if not served.size and _is_credited(events, stepping):
+            return members[:0], 0.0, members[:0]
+        return kept, net / members.size, served
 
     return [
         Block(members, promoters, 0.0, nats)
@@ -421,6 +441,7 @@ def get_bars() -> dict[str, object]:
         "nats_of_member_in_time": _NATS_OF_MEMBER,
         "nats_of_member_in_structure": _NATS_OF_BLOCK,
         "purity": _PURITY,
+        "density_min": _DENSITY,
         "part_of_one_promoter_max": _ONE_PROMOTER,
         "part_of_all_buyers_max": _PART_SHARE_MAX,
         "neighbours_max": _ROOM,

@@ -59,7 +59,7 @@ _CLOSE_MAX = 4.0
 """What living together, one purse included, adds to the odds at most: more of the same is no more suspicious."""
 _BESIDE = 1.5
 """What all sorts of evidence but the heaviest should add to the odds."""
-_BURST_MAX = 2.0
+_BURST_MAX = 3.0
 """Nats that a burst is worth at most: a group buy, a show and a school's collection are bursts too."""
 _FOR_MISSING = 4.0
 _HEADS_MAX = 20
