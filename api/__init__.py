@@ -32,7 +32,7 @@ from api import (
     wallets,
     workbench,
 )
-from api.bodies import MAX_BODY_BYTES
+from api.bodies import MAX_BODY_BYTES, read_to_the_end
 from api.caching import AnswerCache, Front
 from api.errors import register_error_handlers
 from api.keyring import Keyring, Standing
@@ -95,6 +95,7 @@ def create_app(app: App, *, logins: identity.Logins | None = None) -> Flask:
     flask.extensions["tuike"] = services
     flask.extensions["tuike-telemetry"] = telemetry
     watch_requests(flask, telemetry)
+    flask.after_request(read_to_the_end)
     flask.extensions["tuike-openapi"] = describe(flask, CAPABILITIES)
     register_error_handlers(flask)
     flask.wsgi_app = Front(flask.wsgi_app, services.answers, services.standing, telemetry)  # type: ignore[method-assign]

@@ -2,11 +2,12 @@
 
 import hashlib
 import json
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, BinaryIO, cast
 
-from flask import Request
-from werkzeug.exceptions import RequestEntityTooLarge
+from flask import Request, Response, request
+from werkzeug.exceptions import BadRequest, RequestEntityTooLarge
 
 from api.errors import BodyTooLarge, UnsupportedMediaType, UploadTooLarge
 from tuike.shared.errors import Malformed, ValidationFailed
@@ -17,6 +18,18 @@ _FORM_BYTES = 16 * 1024
 _MAX_DIGITS = 40
 _OVERSIZED = 10**_MAX_DIGITS
 """Stands for any integer of more than 40 digits; every field refuses it, and none is rounded into range."""
+
+
+def read_to_the_end(response: Response) -> Response:
+    """Read, after each request, what nobody read of a small body.
+
+    A refusal may come before its body has. A server closes a connection with half a request on it, and whoever sends
+    the next one over it gets no answer at all.
+    """
+    if request.content_length and request.content_length <= MAX_BODY_BYTES:
+        with suppress(BadRequest, OSError):  # the client left
+            request.stream.read()
+    return response
 
 
 def read_json(request: Request, *, optional: bool = False) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
@@ -33,6 +34,18 @@ KIND_TEXT = [
 @pytest.fixture
 def shop(embedded_shop: Shop) -> Shop:
     return embedded_shop
+
+
+def test_a_connection_lives_on_after_a_refusal_that_came_before_the_body(shop: Shop) -> None:
+    where = urlsplit(shop.url)
+    head = f"Host: {where.netloc}\r\nAuthorization: Bearer nobody\r\nContent-Type: application/json\r\n"
+    body = json.dumps({"external_id": "x" * 2_000, "name": "n"}).encode()
+    with closing(socket.create_connection((where.hostname, where.port), timeout=10)) as connection:
+        for _ in range(3):
+            connection.sendall(f"POST /api/v1/promoters HTTP/1.1\r\n{head}Content-Length: {len(body)}\r\n\r\n".encode())
+            time.sleep(0.2)  # a packet that was late
+            connection.sendall(body)
+            assert connection.recv(65_536).startswith(b"HTTP/1.1 401")
 
 
 # 20. Ids and names
