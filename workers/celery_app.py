@@ -1,10 +1,13 @@
 """The Celery application: `celery -A workers.celery_app worker` and `… beat`."""
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
 from celery import Celery
-from celery.signals import setup_logging, worker_process_shutdown
+from celery.signals import setup_logging, worker_init, worker_process_shutdown, worker_ready
 from kombu import Exchange, Queue
 
 from tuike import broker
@@ -58,6 +61,39 @@ def create_celery(config: Config) -> Celery:
 def open_app() -> App:
     """Return this process's parts; the first task of a pool process opens them, after the fork."""
     return build_app(read_config(), application_name="tuike worker")
+
+
+_worker_pid: list[int] = []
+"""The process that started the pool, noted before the pool is forked; processes of the pool come and go."""
+
+
+@worker_init.connect
+def _note_worker(**_: Any) -> None:
+    _worker_pid[:] = [os.getpid()]
+
+
+@contextmanager
+def open_worker() -> Iterator[int | None]:
+    """Yield a descriptor that becomes readable when this worker ends, for children that must not outlive it.
+
+    None where the system has none: there `tuike up` sweeps away what it left at its next start.
+    """
+    pid = _worker_pid[0] if _worker_pid else os.getpid()
+    if not hasattr(os, "pidfd_open"):
+        yield None
+        return
+    descriptor = os.pidfd_open(pid)
+    try:
+        if pid not in (os.getpid(), os.getppid()):
+            raise ChildProcessError("The worker ended while a child of its was being started.")
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+@worker_ready.connect
+def _warm_up(sender: Any, **_: Any) -> None:
+    sender.app.send_task(schedule.AT_START, expires=60)
 
 
 @worker_process_shutdown.connect

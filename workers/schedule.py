@@ -39,7 +39,10 @@ BEAT = {
     "risk.sweep": (600.0, MAINTENANCE),
 }
 
-ROUTES = {task: {"queue": queue} for task, (_, queue) in BEAT.items()}
+AT_START = "risk.warm_up"
+"""What a worker does once, when it starts."""
+
+ROUTES = {task: {"queue": queue} for task, (_, queue) in BEAT.items()} | {AT_START: {"queue": MAINTENANCE}}
 
 _MAX_WAITING = 100
 _LOOK_EVERY_S = 10

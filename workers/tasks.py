@@ -8,12 +8,14 @@ from tuike import catalog, commission, fulfilment, identity, payments, reactions
 from tuike.db import outbox
 from tuike.shared import clock
 from workers.celery_app import app as celery
-from workers.celery_app import open_app
+from workers.celery_app import open_app, open_worker
 
 _DRAIN_FOR = timedelta(seconds=20)
 _IMPORT_SECONDS = 270
 """A sheet of 100,000 rows is the largest there is."""
 _RESERVATIONS_AT_ONCE = 200
+_WARM_UP_FOR = timedelta(seconds=30)
+_WARM_UP_LOOKS = 5_000
 
 
 @celery.task(name="outbox.drain")
@@ -106,7 +108,8 @@ def run_rules() -> int:
 def sweep_for_rings() -> bool:
     """Start a sweep for rings if it is time: a process of its own, for which no worker waits.
 
-    It says in its row how far it is, gives up by itself when it takes too long, and of several only one sweeps.
+    It says in its row how far it is, gives up by itself when it takes too long or when this worker ends, and of several
+    only one sweeps.
     """
     app = open_app()
     every = timedelta(hours=app.config.risk_sweep_hours)
@@ -114,8 +117,22 @@ def sweep_for_rings() -> bool:
         if not risk.is_sweep_due(tx, every=every, now=clock.read_clock()):
             return False
     command = [sys.executable, "-m", "tuike.cli", "risk", "sweep", "--minutes", str(app.config.risk_sweep_minutes)]
-    subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, start_new_session=True)
+    with open_worker() as descriptor:
+        tied, kept = ([], []) if descriptor is None else (["--while", str(descriptor)], [descriptor])
+        subprocess.Popen(
+            [*command, *tied], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, start_new_session=True,
+            pass_fds=kept,
+        )  # fmt: skip
     return True
+
+
+@celery.task(name="risk.warm_up")
+def warm_up() -> int:
+    """Let a graph server that has just started become quick before orders come."""
+    app = open_app()
+    deadline = clock.read_clock() + _WARM_UP_FOR
+    with app.db.transaction() as tx:
+        return risk.warm_up(tx, app.graph, looks_max=_WARM_UP_LOOKS, deadline=deadline)
 
 
 @celery.task(name="payments.work")

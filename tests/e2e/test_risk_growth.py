@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -358,3 +359,21 @@ def test_buyers_who_gather_in_one_batch_are_counted_like_those_who_come_one_by_o
     orders = [shop.buy(promoter, f"b-{number}", device="phone", settle=False) for number in range(4)]
     shop.settle()
     assert [shop.statuses(one) for one in orders] == [["pending"], ["pending"], ["frozen"], ["frozen"]]
+
+
+# A server that has just started
+
+
+def test_a_worker_that_starts_looks_at_the_newest_orders_again_and_changes_nothing(shop: Shop) -> None:
+    app = shop.caller.app
+
+    def warm_up(looks: int) -> int:
+        with app.db.transaction() as tx:
+            return risk.warm_up(tx, app.graph, looks_max=looks, deadline=read_clock() + timedelta(seconds=20))
+
+    assert warm_up(5) == 0  # nothing was checked yet
+    promoter, other = shop.make_promoter("p", device="phone"), shop.make_promoter("q")
+    orders = [shop.buy(promoter, "a", device="phone"), shop.buy(promoter, "q"), shop.buy(other, "p")]
+    before = [shop.risk.read(f"risk/orders/{order_id}") for order_id in orders]
+    assert warm_up(5) == 5
+    assert [shop.risk.read(f"risk/orders/{order_id}") for order_id in orders] == before

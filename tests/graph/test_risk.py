@@ -18,7 +18,7 @@ def settle(world: World) -> None:
         pass
 
 
-def test_identifiers_are_listed_by_person_and_who_has_none_is_there_all_the_same(world: World) -> None:
+def test_identifiers_are_listed_by_person(world: World) -> None:
     code = world.make_link(world.make_promoter(external_id="p"))
     world.touch(code, buyer_id="a", device_id="phone", ip="10.0.0.1")
     world.touch(code, buyer_id="b", device_id="phone")
@@ -27,7 +27,7 @@ def test_identifiers_are_listed_by_person_and_who_has_none_is_there_all_the_same
 
     found = store.list_identifiers(world.graph, person_ids=["a", "b", "c", "nobody"])
 
-    assert {person: len(keys) for person, keys in found.items()} == {"a": 2, "b": 1, "c": 0}
+    assert {person: len(keys) for person, keys in found.items()} == {"a": 2, "b": 1}
     assert found["b"] < found["a"]
 
 
@@ -47,21 +47,28 @@ def test_users_are_counted_up_to_a_bound(world: World) -> None:
     assert store.count_users(world.graph, keys=["device:none"], most=4) == {}
 
 
-def test_purchases_are_followed_one_step_within_their_time(world: World) -> None:
-    for name in ("p", "q"):
-        world.make_promoter(external_id=name)
-    promoters = {name: _find(world, name) for name in ("p", "q")}
-    world.make_order("o-1", "a", promoters["p"])
-    world.make_order("o-2", "a", promoters["q"])
-    world.make_order("o-3", "a", promoters["q"])
-    world.make_order("o-4", "a")
+def test_purchases_are_followed_three_steps_within_their_time_and_who_stands_above_is_told(world: World) -> None:
+    top = world.make_promoter(external_id="top")
+    promoters = {"p": world.make_promoter(top, external_id="p")}
+    promoters |= {name: world.make_promoter(external_id=name) for name in ("q", "r", "s")}
+    for number, (buyer, through) in enumerate(["pq", "pq", "pr", "qr", "rs", "sp", "xp"]):
+        world.make_order(f"o-{number}", buyer, promoters[through])
+    world.make_order("o-9", "p")
     settle(world)
 
-    def follow(since: int) -> dict[str, list[str]]:
-        return store.list_bought_through(world.graph, person_ids=["a", "p", "nobody"], since=since, most=50)
+    def follow(person: str, *, steps: int = 3, since: int = 0, buyer: str = "p", widest: int = 50) -> store.Dealings:
+        return store.list_dealings(
+            world.graph, buyer_ids=[buyer], person_ids=[person], steps=steps, since=since, most=50, widest=widest
+        )
 
-    assert follow(0) == {"a": ["p", "q"], "p": []}
-    assert follow(to_micros(START - timedelta(days=1))) == {"a": [], "p": []}
+    assert follow("p").through == {"p": ["q", "r"], "q": ["r"], "r": ["s"], "s": ["p"]}
+    assert follow("p", steps=2).through == {"p": ["q", "r"], "q": ["r"], "r": ["s"]}
+    assert follow("p", steps=1).through == {"p": ["q", "r"]}
+    assert len(follow("p", steps=2, widest=1).through) == 2
+    assert follow("p", since=to_micros(START + timedelta(days=9_000))).through == {"p": []}
+    assert follow("nobody", buyer="nobody").through == {"nobody": []}
+    assert follow("top").above == {"p": [top]}
+    assert follow("x", buyer="top").above == {"top": []}
 
 
 def test_what_persons_used_is_exported_with_the_promoter_they_are(world: World) -> None:

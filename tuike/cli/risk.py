@@ -1,7 +1,10 @@
 """`tuike risk`."""
 
 import json
+import os
+import select
 import signal
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +36,11 @@ def risk() -> None:
 @click.option(
     "--minutes", type=click.FloatRange(min=0, min_open=True), help="Give a sweep of the shop up after so many minutes."
 )
+@click.option("--while", "descriptor", type=click.IntRange(min=0), hidden=True)
 @takes_data_dir
-def sweep(source: Path | None, target: Path | None, minutes: float | None, directory: Path) -> None:
+def sweep(
+    source: Path | None, target: Path | None, minutes: float | None, descriptor: int | None, directory: Path
+) -> None:
     """Find rings in the living shop, or in a world of CSV files, and print the counts and seconds as JSON.
 
     Without directories the shop's own data is swept, and what is found becomes cases. With them every row is proved
@@ -43,7 +49,7 @@ def sweep(source: Path | None, target: Path | None, minutes: float | None, direc
     from tuike import risk as capability
 
     if source is None and target is None:
-        _sweep_living(directory, minutes)
+        _sweep_living(directory, minutes, descriptor)
         return
     if source is None or target is None:
         missing = "--input" if source is None else "--output"
@@ -60,21 +66,41 @@ def sweep(source: Path | None, target: Path | None, minutes: float | None, direc
     click.echo(json.dumps({"counts": report["counts"], "seconds": report["seconds"]}))
 
 
-def _sweep_living(directory: Path, minutes: float | None) -> None:
+_GRACE_S = 5.0
+"""So long may a sweep take to say that it was ended; then it ends without."""
+
+
+def _sweep_living(directory: Path, minutes: float | None, descriptor: int | None) -> None:
     from tuike import risk as capability
 
     def give_up(*_: object) -> None:
         raise TimeoutError(f"The sweep took longer than {minutes:g} minutes.")
 
+    def end(*_: object) -> None:
+        raise capability.SweepEnded("The sweep was ended before it was done.")
+
+    signal.signal(signal.SIGTERM, end)
     if minutes is not None:  # where the system has no alarm, whoever started the sweep ends it
         signal.signal(signal.SIGALRM, give_up)
         signal.setitimer(signal.ITIMER_REAL, 60 * minutes)
+    if descriptor is not None:
+        threading.Thread(target=_end_with, args=(descriptor,), daemon=True).start()
     try:
         with open_app(directory) as app, show_progress("Sweeping") as progress:
             done = capability.sweep_living(app.db, app.graph, progress=progress)
-    except (capability.PartMissing, capability.SweepRunning, TimeoutError) as error:
+    except (capability.PartMissing, capability.SweepRunning, TimeoutError, capability.SweepEnded) as error:
         raise click.ClickException(str(error)) from error
     click.echo(json.dumps({"sweep_id": done.id, "counts": done.counts, "seconds": done.seconds}))
+
+
+def _end_with(descriptor: int) -> None:
+    """End this process once whoever started it has ended, which the descriptor tells; what it did is undone."""
+    watch = select.poll()
+    watch.register(descriptor, select.POLLIN)
+    watch.poll()
+    os.kill(os.getpid(), signal.SIGTERM)
+    threading.Event().wait(_GRACE_S)
+    os._exit(1)
 
 
 # Simulated worlds need no stack; --data-dir is taken because every command takes it.

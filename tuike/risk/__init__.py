@@ -104,9 +104,10 @@ from tuike.risk.checks.service import (
     remove_from_list,
     replace_rule,
     request_checks,
+    warm_up,
 )
 from tuike.risk.live import service as _live
-from tuike.risk.live.model import SweepRun, SweepRunning, SweepState
+from tuike.risk.live.model import SweepEnded, SweepRun, SweepRunning, SweepState
 from tuike.risk.live.service import get_sweep_state, is_sweep_due, list_sweeps
 from tuike.risk.model import Case, Family, InputFault, Member, Role, Settings
 
@@ -154,6 +155,7 @@ __all__ = [
     "Role",
     "RuleChanged",
     "Settings",
+    "SweepEnded",
     "SweepRun",
     "SweepRunning",
     "SweepState",
@@ -203,6 +205,7 @@ __all__ = [
     "tell_finding",
     "tell_growth",
     "tell_reach",
+    "warm_up",
 ]
 
 

@@ -3,12 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from itertools import cycle
 from typing import Any
 
 import structlog
 from sqlalchemy.exc import IntegrityError
 
-from tuike import attribution, commission, team
+from tuike import attribution, commission
 from tuike.db import Transaction, outbox
 from tuike.graph import Graph
 from tuike.risk.cases import growing
@@ -42,6 +43,8 @@ _QUIETLY = "check:"
 _USERS_MOST = 51
 _ORDERS_MOST = 200
 _FRONTIER_MOST = 200
+_RECENT = 1_000
+"""Orders that a server is warmed up with."""
 _WINDOW_OF = {
     "buyer_minutes": ("buyer_velocity", "minutes"),
     "promoter_minutes": ("promoter_velocity", "minutes"),
@@ -123,12 +126,28 @@ def look_in_graph(
 ) -> list[GraphFacts]:
     """Return what the graph knows of orders; mostly one round trip for all of them. Raises GraphUnavailable."""
     shared = _find_shared(graph, found, _list_used(graph, found) if used is None else used)
-    promoters = [one for one in found if one.buyer_promoter_id and one.buyer_promoter_id != one.promoter_id]
-    circles = _find_circles(graph, promoters, cycles) if promoters else {}
-    teams = _find_teams(graph, promoters) if promoters else set()
+    circles, teams = _look_at_promoters(
+        graph, [one for one in found if one.buyer_promoter_id and one.buyer_promoter_id != one.promoter_id], cycles
+    )
     return [
         GraphFacts(shared.get(one.order_id, {}), one.order_id in teams, circles.get(one.order_id, ())) for one in found
     ]
+
+
+def warm_up(tx: Transaction, graph: Graph, *, looks_max: int, deadline: datetime) -> int:
+    """Look once more at orders that were checked last, so that a server that just started is quick; return how many.
+
+    Such a server reads its pages and compiles what it runs while the first thousands of checks wait. Writes nothing.
+    """
+    cycles = next(rule for rule in store.list_rules(tx) if rule.id == "purchase_cycle")
+    recent = store.list_recent(tx, limit=_RECENT)
+    looked = 0
+    for one in cycle(recent):
+        if looked >= looks_max or clock.read_clock() >= deadline:
+            break
+        look_in_graph(graph, found=[one], cycles=cycles)
+        looked += 1
+    return looked
 
 
 def _list_used(graph: Graph, found: Sequence[Facts]) -> dict[str, set[str]]:
@@ -179,46 +198,39 @@ def _find_shared(
     return {order_id: store.group_shared(common, users) for order_id, common in levels.items()}
 
 
-def _find_circles(graph: Graph, found: Sequence[Facts], rule: RiskRule) -> dict[str, tuple[str, ...]]:
-    """Walk from each promoter along what it bought through others, until the buyer is met or the circle is too long."""
-    earliest = min(one.placed_at for one in found) - timedelta(days=rule.parameters["days"])
-    through: dict[str, list[str]] = {}
-    paths: dict[str, dict[str, tuple[str, ...]]] = {
-        one.order_id: {one.persons[0][1]: (one.buyer_id, one.persons[0][1])} for one in found if one.persons
-    }
-    circles: dict[str, tuple[str, ...]] = {}
-    buyers = {one.order_id: one.buyer_id for one in found}
-    for _ in range(rule.parameters["length_max"] - 1):
-        wanted = sorted({person for reached in paths.values() for person in reached} - set(through))[:_FRONTIER_MOST]
-        if wanted:
-            through |= store.list_bought_through(
-                graph, person_ids=wanted, since=clock.to_micros(earliest), most=_ORDERS_MOST
-            )
-        following: dict[str, dict[str, tuple[str, ...]]] = {}
-        for order_id, reached in paths.items():
-            if order_id in circles:
-                continue
-            steps: dict[str, tuple[str, ...]] = {}
-            for person, path in sorted(reached.items()):
-                for other in through.get(person, ()):
-                    if other == buyers[order_id]:
-                        circles.setdefault(order_id, path)
-                    elif other not in path:
-                        steps.setdefault(other, (*path, other))
-            following[order_id] = steps
-        paths = following
-    return circles
+def _look_at_promoters(
+    graph: Graph, found: Sequence[Facts], cycles: RiskRule
+) -> tuple[dict[str, tuple[str, ...]], set[str]]:
+    """Return the circles that promoters close with what they buy, and which of their orders came from the own team."""
+    if not found:
+        return {}, set()
+    earliest = min(one.placed_at for one in found) - timedelta(days=cycles.parameters["days"])
+    steps = cycles.parameters["length_max"] - 1
+    dealings = store.list_dealings(
+        graph, buyer_ids=sorted({one.buyer_id for one in found}),
+        person_ids=sorted({one.persons[0][1] for one in found if one.persons})[:_FRONTIER_MOST] or [""],
+        steps=steps, since=clock.to_micros(earliest), most=_ORDERS_MOST, widest=_FRONTIER_MOST,
+    )  # fmt: skip
+    circles = {one.order_id: _find_circle(one, dealings.through, steps) for one in found}
+    teams = {one.order_id for one in found if one.promoter_id in dealings.above.get(one.buyer_id, ())}
+    return {order_id: circle for order_id, circle in circles.items() if circle}, teams
 
 
-def _find_teams(graph: Graph, found: Sequence[Facts]) -> set[str]:
-    """Return the orders whose buyer stands below the promoter that was credited."""
-    own = sorted({one.buyer_promoter_id for one in found if one.buyer_promoter_id})
-    uplines = team.list_uplines(graph, promoter_ids=own)
-    return {
-        one.order_id
-        for one in found
-        if any(above.promoter_id == one.promoter_id for above in uplines.get(one.buyer_promoter_id or "", []))
-    }
+def _find_circle(one: Facts, through: Mapping[str, Sequence[str]], steps: int) -> tuple[str, ...]:
+    """Walk from the promoter along what it bought through others, until the buyer is met or the circle is too long."""
+    reached: dict[str, tuple[str, ...]] = {}
+    if one.persons:
+        reached[one.persons[0][1]] = one.buyer_id, one.persons[0][1]
+    for _ in range(steps):
+        following: dict[str, tuple[str, ...]] = {}
+        for person, path in sorted(reached.items()):
+            for other in through.get(person, ()):
+                if other == one.buyer_id:
+                    return path
+                if other not in path:
+                    following.setdefault(other, (*path, other))
+        reached = following
+    return ()
 
 
 def _hold(tx: Transaction, stopped: Sequence[OrderCheck], *, now: datetime) -> None:

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
@@ -207,6 +207,31 @@ def list_facts(tx: Transaction, *, order_ids: Sequence[str], windows: Mapping[st
     ]
 
 
+_RECENT = text(
+    """
+    SELECT c.order_id, c.buyer_id, c.promoter_id, c.placed_at, c.device_key, c.ip_key, s.persons,
+           (SELECT p.id FROM promoters p WHERE p.external_id = c.buyer_id) AS buyer_promoter_id
+    FROM (SELECT * FROM risk_checks ORDER BY order_id DESC LIMIT :limit) c
+    CROSS JOIN LATERAL (
+        SELECT json_agg(json_build_array(p.id, p.external_id) ORDER BY level.no) AS persons
+        FROM commission_splits s, unnest(s.promoter_ids) WITH ORDINALITY AS level (promoter_id, no)
+        JOIN promoters p ON p.id = level.promoter_id
+        WHERE s.order_id = c.order_id) s
+    """
+)
+
+
+def list_recent(tx: Transaction, *, limit: int) -> list[Facts]:
+    """Return of the newest orders that were checked what is needed to look at them in the graph, and no more."""
+    return [
+        Facts(
+            row.order_id, row.buyer_id, row.promoter_id, tuple((one, person) for one, person in row.persons or ()),
+            row.buyer_promoter_id, 0, row.placed_at, None, None, row.device_key, row.ip_key,
+        )
+        for row in tx.execute(_RECENT, {"limit": limit})
+    ]  # fmt: skip
+
+
 def close_check(
     tx: Transaction, *, order_id: str, outcome: Outcome, dry_outcome: Outcome, findings: Sequence[Finding]
 ) -> None:
@@ -241,9 +266,12 @@ def forget_identifiers(tx: Transaction, *, buyer_id: str) -> None:
 
 
 def list_identifiers(graph: Graph, *, person_ids: Sequence[str]) -> dict[str, set[str]]:
-    """Return the identifiers that each person used, in one round trip."""
-    rows = graph.read("risk.list_identifiers", person_ids=list(person_ids))
-    return {person_id: set(keys) for person_id, keys in rows[0]["found"]} if rows else {}
+    """Return the identifiers of those persons who used any, in one round trip."""
+    used: dict[str, set[str]] = defaultdict(set)
+    for row in graph.read("risk.list_identifiers", person_ids=list(person_ids)):
+        for person_id, key in row["found"]:
+            used[person_id].add(key)
+    return used
 
 
 def count_users(graph: Graph, *, keys: Sequence[str], most: int) -> dict[str, int]:
@@ -251,10 +279,40 @@ def count_users(graph: Graph, *, keys: Sequence[str], most: int) -> dict[str, in
     return {row["key"]: row["users"] for row in graph.read("risk.count_users", keys=list(keys), most=most)}
 
 
-def list_bought_through(graph: Graph, *, person_ids: Sequence[str], since: int, most: int) -> dict[str, list[str]]:
-    """Return through whom each person bought since an instant, in one round trip."""
-    rows = graph.read("risk.list_bought_through", person_ids=list(person_ids), since=since, most=most)
-    return {person_id: sorted(through) for person_id, through in rows[0]["found"]} if rows else {}
+@dataclass(frozen=True, slots=True)
+class Dealings:
+    """Through whom persons bought, and the promoters above buyers who are promoters, nearest first."""
+
+    through: Mapping[str, Sequence[str]]
+    above: Mapping[str, Sequence[str]]
+
+
+def list_dealings(
+    graph: Graph,
+    *,
+    buyer_ids: Sequence[str],
+    person_ids: Sequence[str],
+    steps: int,
+    since: int,
+    most: int,
+    widest: int,
+) -> Dealings:
+    """Return who stands above buyers, and through whom persons bought since an instant, and those in turn.
+
+    One round trip for up to three steps.
+    """
+    rows = graph.read(
+        "risk.list_dealings", buyer_ids=list(buyer_ids), person_ids=list(person_ids), steps=steps, since=since,
+        most=most, widest=widest, nobody="",
+    )  # fmt: skip
+    through: dict[str, list[str]] = {}
+    above: dict[str, list[str]] = {}
+    for row in rows:
+        for person_id, others in (*row["first"], *row["second"], *row["third"]):
+            through[person_id] = sorted(others)
+        above |= {buyer_id: [one for one in promoters if one is not None] for buyer_id, promoters in row["above"]}
+    through.pop("", None)  # stands where there was nobody to follow
+    return Dealings(through, above)
 
 
 _OWN_IDENTIFIERS = text(

@@ -39,3 +39,7 @@ class SweepState:
 
 class SweepRunning(Conflict):
     code, message = "sweep_running", "A sweep is running already."
+
+
+class SweepEnded(Exception):
+    """Whoever runs a sweep ended it before it was done."""

@@ -18,7 +18,7 @@ from tuike.graph import Graph
 from tuike.risk.cases import service as cases
 from tuike.risk.cases.model import CaseMember, Evidence, FoundCase
 from tuike.risk.live import store
-from tuike.risk.live.model import SweepRun, SweepRunning, SweepState
+from tuike.risk.live.model import SweepEnded, SweepRun, SweepRunning, SweepState
 from tuike.shared import clock, ids
 from tuike.shared.pages import Page, decode_cursor, encode_cursor
 
@@ -63,8 +63,7 @@ def sweep_living(db: Database, graph: Graph, *, sweeper: Sweeper, progress: Prog
             return _finish(db, sweep_id, found, report, seen_until=began)
         except Exception as error:
             with db.transaction() as tx:
-                problem = f"{type(error).__name__}: {error}"[:500]
-                store.end_sweep(tx, sweep_id=sweep_id, problem=problem, now=clock.read_clock())
+                store.end_sweep(tx, sweep_id=sweep_id, problem=_tell_problem(error), now=clock.read_clock())
             raise
 
 
@@ -132,6 +131,15 @@ def _finish(
         run = store.list_sweeps(tx, before=None, limit=1)[0]
     log.info("risk.swept", sweep_id=sweep_id, **asdict(merged))
     return run
+
+
+def _tell_problem(error: BaseException) -> str:
+    """Say why a sweep failed; one that is ended in the middle of a query looks as if the server had gone."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, SweepEnded | TimeoutError):
+        cause = cause.__cause__ or cause.__context__
+    told = cause or error
+    return f"{type(told).__name__}: {told}"[:500]
 
 
 def _blind(kind: str, value: str) -> str:

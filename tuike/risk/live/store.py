@@ -19,8 +19,19 @@ from tuike.shared.clock import format_instant, from_micros
 _LOCK = 7_485_011
 """Advisory lock of whoever sweeps; held by the session, so a sweep that dies frees it."""
 _PAGE = 1_000
-_COLUMNS = "id, state, started_at, finished_at, counts, seconds, problem, stage, stage_done, stage_total, progressed_at"
 _LATEST = 100
+_UNFINISHED = "The process ended before the sweep did."
+# The row of a killed sweep says what it said; that nobody holds the right to sweep tells that it runs no more.
+_SWEEPS = f"""
+    SELECT id, CASE WHEN is_lost THEN 'failed' ELSE state END AS state, started_at,
+           CASE WHEN is_lost THEN coalesce(progressed_at, started_at) ELSE finished_at END AS finished_at,
+           counts, seconds, CASE WHEN is_lost THEN '{_UNFINISHED}' ELSE problem END AS problem,
+           stage, stage_done, stage_total, progressed_at
+    FROM (SELECT *, state = 'running' AND NOT EXISTS (
+              SELECT 1 FROM pg_locks l WHERE l.locktype = 'advisory' AND l.classid = 0 AND l.objid = {_LOCK}
+                AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())) AS is_lost
+          FROM risk_sweeps) sweeps
+"""
 
 _AT = "to_char({} AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"')"
 
@@ -172,11 +183,8 @@ def _list_usage(graph: Graph, person_ids: list[str]) -> list[Any]:
 def add_sweep(tx: Transaction, *, sweep_id: str, now: datetime) -> None:
     """Insert a sweep that begins, and close those whose process ended before them. Needs the right to sweep."""
     tx.execute(
-        text(
-            "UPDATE risk_sweeps SET state = 'failed', finished_at = :now, "
-            "problem = 'The process ended before the sweep did.' WHERE state = 'running'"
-        ),
-        {"now": now},
+        text("UPDATE risk_sweeps SET state = 'failed', finished_at = :now, problem = :problem WHERE state = 'running'"),
+        {"now": now, "problem": _UNFINISHED},
     )
     tx.execute(
         text("INSERT INTO risk_sweeps (id, state, started_at) VALUES (:id, 'running', :now)"),
@@ -231,7 +239,7 @@ def get_state(tx: Transaction) -> SweepState:
             SELECT max(finished_at) FILTER (WHERE state = 'done') AS done_at,
                    max(finished_at) FILTER (WHERE state = 'failed') AS failed_at,
                    max(started_at) FILTER (WHERE state = 'running') AS running_since
-            FROM (SELECT state, started_at, finished_at FROM risk_sweeps ORDER BY id DESC LIMIT {_LATEST}) latest
+            FROM ({_SWEEPS} ORDER BY id DESC LIMIT {_LATEST}) latest
             """
         )
     ).one()
@@ -242,7 +250,7 @@ def list_sweeps(tx: Transaction, *, before: str | None, limit: int) -> list[Swee
     """Return sweeps, newest first."""
     where = "WHERE id < :before" if before is not None else ""
     rows = tx.execute(
-        text(f"SELECT {_COLUMNS} FROM risk_sweeps {where} ORDER BY id DESC LIMIT :limit"),
+        text(f"{_SWEEPS} {where} ORDER BY id DESC LIMIT :limit"),
         {"limit": limit} | ({"before": before} if before is not None else {}),
     )
     return [SweepRun(*row) for row in rows]
