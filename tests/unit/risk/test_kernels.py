@@ -1,5 +1,7 @@
 """Compiled kernels against plain ones."""
 
+from itertools import pairwise
+
 import networkx as nx
 import numpy as np
 from hypothesis import given, settings
@@ -38,9 +40,9 @@ def test_the_core_of_a_vertex_does_not_depend_on_its_number(edges: list[tuple[in
             for edge in ((names[a], names[b], weight), (names[b], names[a], weight))
         )
         columns = np.array(both, np.int64).reshape(-1, 3)
-        return kernels.peel(
-            to_starts(columns[:, 0], 8), columns[:, 1].copy(), columns[:, 2].copy(), np.zeros(8, np.int64)
-        )
+        starts = to_starts(columns[:, 0], 8)
+        core, best, _ = kernels.peel(starts, columns[:, 1].astype(np.int32), columns[:, 2].copy(), np.zeros(8, bool))
+        return core, best
 
     plain, best = run(list(range(8)))
     core, best_renamed = run(renamed)
@@ -49,6 +51,52 @@ def test_the_core_of_a_vertex_does_not_depend_on_its_number(edges: list[tuple[in
     densest = plain >= best
     inside = sum(weight for (a, b), weight in weights.items() if densest[a] and densest[b])
     assert inside / max(1, densest.sum()) >= sum(weights.values()) / 8
+
+
+WEIGHTED = st.dictionaries(
+    st.tuples(st.integers(0, 9), st.integers(0, 9)).filter(lambda pair: pair[0] < pair[1]),
+    st.integers(1, 900),
+    max_size=30,
+)
+
+
+def _peel_plainly(weights: dict[tuple[int, int], int], vertices: set[int]) -> tuple[dict[int, int], int]:
+    core: dict[int, int] = {}
+    level, best, best_density = -1, 0, -1.0
+    left = set(vertices)
+    while left:
+        inside = {pair: weight for pair, weight in weights.items() if left.issuperset(pair)}
+        degree = {v: sum(weight for pair, weight in inside.items() if v in pair) for v in left}
+        weakest = min(left, key=degree.__getitem__)
+        if degree[weakest] > level:
+            level = degree[weakest]
+            if sum(inside.values()) / len(left) > best_density:
+                best, best_density = level, sum(inside.values()) / len(left)
+        core[weakest] = level
+        left.remove(weakest)
+    return core, best
+
+
+@settings(deadline=None, max_examples=100)
+@given(WEIGHTED, st.sets(st.integers(0, 9)))
+def test_peeling_is_that_of_a_plain_loop_also_without_those_who_are_gone(
+    weights: dict[tuple[int, int], int], gone: set[int]
+) -> None:
+    left, right = (np.array([pair[side] for pair in weights], np.int32) for side in (0, 1))
+    starts, targets, both = kernels.list_neighbours(left, right, np.array(list(weights.values()), np.int64), 10)
+    core, best, edges = kernels.peel(starts, targets, both, np.array([v in gone for v in range(10)]))
+    rest = set(range(10)) - gone
+    plain, plain_best = _peel_plainly(weights, rest)
+    assert core.tolist() == [plain.get(v, -1) for v in range(10)]
+    assert best == plain_best
+    assert edges == sum(rest.issuperset(pair) for pair in weights)
+
+
+def test_neighbours_are_listed_at_both_ends() -> None:
+    left, right = np.array([0, 3, 1], np.int32), np.array([1, 0, 3], np.int32)
+    starts, targets, weights = kernels.list_neighbours(left, right, np.array([5, 6, 7]), 4)
+    listed = [sorted(zip(targets[a:b].tolist(), weights[a:b].tolist(), strict=True)) for a, b in pairwise(starts)]
+    assert listed == [[(1, 5), (3, 6)], [(0, 5), (3, 7)], [], [(0, 6), (1, 7)]]
 
 
 def test_pairs_within_a_window_are_those_of_a_plain_loop() -> None:

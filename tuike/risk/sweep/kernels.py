@@ -333,76 +333,90 @@ def has_item(items, low, high, item):
 
 
 @compiled
-def _sift(heap_key, heap_node, size):
-    at = 0
-    while True:
-        child = 2 * at + 1
-        if child >= size:
-            return
-        if child + 1 < size and heap_key[child + 1] < heap_key[child]:
-            child += 1
-        if heap_key[at] <= heap_key[child]:
-            return
-        heap_key[at], heap_key[child] = heap_key[child], heap_key[at]
-        heap_node[at], heap_node[child] = heap_node[child], heap_node[at]
-        at = child
+def list_neighbours(left, right, weights, count):
+    """Return (starts, targets, weights) of an undirected graph, each edge stored at both of its ends."""
+    starts = np.zeros(count + 1, np.int64)
+    for e in range(left.size):
+        starts[left[e] + 1] += 1
+        starts[right[e] + 1] += 1
+    for v in range(count):
+        starts[v + 1] += starts[v]
+    place = starts[:-1].copy()
+    targets, weights_both = np.empty(2 * left.size, np.int32), np.empty(2 * left.size, np.int64)
+    for e in range(left.size):
+        a, b = left[e], right[e]
+        targets[place[a]], weights_both[place[a]] = b, weights[e]
+        targets[place[b]], weights_both[place[b]] = a, weights[e]
+        place[a] += 1
+        place[b] += 1
+    return starts, targets, weights_both
 
 
 @compiled
-def peel(starts, targets, weights, priors):
+def peel(starts, targets, weights, is_gone):
     """Peel a weighted graph from its weakest vertex on, as FRAUDAR does; whole-number weights, both directions stored.
 
-    Returns (core, best): `core[v]` is the weight that held v when it fell, never less than that of those before it, so
-    it depends on the graph alone; `best` is the core level at which weight divided by vertices is greatest.
+    Returns (core, best, edges): `core[v]` is the weight that held v when it fell, never less than that of those before
+    it, so it depends on the graph alone, and -1 for vertices that were gone before; `best` is the core level at which
+    weight divided by vertices is greatest; `edges` are those among vertices that were not gone.
     """
     vertices = starts.size - 1
-    degree = priors.copy()
-    total = 0
+    degree = np.zeros(vertices, np.int64)
+    total, left, most, heaviest, edges = np.int64(0), 0, np.int64(0), np.int64(0), 0
     for v in range(vertices):
+        if is_gone[v]:
+            continue
+        left += 1
         for e in range(starts[v], starts[v + 1]):
-            degree[v] += weights[e]
-            total += weights[e]
-    total = total // 2 + priors.sum()
-    capacity = vertices + targets.size + 1
-    heap_key = np.empty(capacity, np.int64)
-    heap_node = np.empty(capacity, np.int32)
-    order = np.argsort(degree, kind="mergesort")
-    for i in range(vertices):
-        heap_key[i], heap_node[i] = degree[order[i]], order[i]
-    size = vertices
+            if not is_gone[targets[e]]:
+                degree[v] += weights[e]
+                heaviest = max(heaviest, weights[e])
+                edges += 1
+        total += degree[v]
+        most = max(most, degree[v])
+    total //= 2
+    edges //= 2
+    # Who is held by k others or more needs k others of whom that is true: no level is higher than this.
+    top = min(most, heaviest * (np.int64(np.sqrt(2.0 * edges)) + 1))
+    # Buckets of vertices by weight, as chains of entries; what fell into a lower bucket leaves an entry behind.
+    newest = np.full(top + 1, -1, np.int32)
+    before, who = np.empty(left + edges, np.int32), np.empty(left + edges, np.int32)
+    entries = 0
+    for v in range(vertices):
+        if not is_gone[v]:
+            bucket = min(degree[v], top)
+            before[entries], who[entries] = newest[bucket], v
+            newest[bucket] = entries
+            entries += 1
     core = np.full(vertices, -1, np.int64)
-    left, level = vertices, np.int64(-1)
+    at, level = np.int64(0), np.int64(-1)
     best, best_density = np.int64(0), -1.0
     while left > 0:
-        key, v = heap_key[0], heap_node[0]
-        size -= 1
-        heap_key[0], heap_node[0] = heap_key[size], heap_node[size]
-        _sift(heap_key, heap_node, size)
-        if core[v] >= 0 or key != degree[v]:
+        while newest[at] < 0:
+            at += 1
+        v = who[newest[at]]
+        newest[at] = before[newest[at]]
+        if core[v] >= 0:
             continue
-        if key > level:
+        if at > level:
             density = total / left
             if density > best_density:
-                best, best_density = key, density
-            level = key
+                best, best_density = at, density
+            level = at
         core[v] = level
         total -= degree[v]
         left -= 1
         for e in range(starts[v], starts[v + 1]):
             u = targets[e]
-            if core[u] < 0:
+            if core[u] < 0 and not is_gone[u]:
+                bucket = min(degree[u], top)
                 degree[u] -= weights[e]
-                at = size
-                size += 1
-                heap_key[at], heap_node[at] = degree[u], u
-                while at > 0:
-                    parent = (at - 1) // 2
-                    if heap_key[parent] <= heap_key[at]:
-                        break
-                    heap_key[parent], heap_key[at] = heap_key[at], heap_key[parent]
-                    heap_node[parent], heap_node[at] = heap_node[at], heap_node[parent]
-                    at = parent
-    return core, best
+                lower = max(min(degree[u], top), at)
+                if lower < bucket:
+                    before[entries], who[entries] = newest[lower], u
+                    newest[lower] = entries
+                    entries += 1
+    return core, best, edges
 
 
 @compiled

@@ -213,39 +213,36 @@ def _peel_apart(
     # Four in step hold each other by three ties.
     least = int(2.5 * weight.min()) if weight.size else 0
     most = min(_PART_MAX, max(20.0, _PART_SHARE_MAX * active))
+    is_alive = np.zeros(buyers, bool)
+    is_alive[left] = is_alive[right] = True
+    alive = np.flatnonzero(is_alive)
+    number = np.cumsum(is_alive, dtype=np.int32) - 1
+    starts, targets, weights = kernels.list_neighbours(number[left], number[right], weight, alive.size)
+    is_gone = np.zeros(alive.size, bool)
     for _ in range(_ROUNDS):
-        if left.size < settings.members_min:
+        core, best, edges = kernels.peel(starts, targets, weights, is_gone)
+        if edges < settings.members_min or best < least:
             return
-        is_alive = np.zeros(buyers, bool)
-        is_alive[left] = is_alive[right] = True
-        alive = np.flatnonzero(is_alive)
-        inverse = (np.cumsum(is_alive) - 1)[np.concatenate((left, right))]
-        source, target = inverse, np.concatenate((inverse[left.size :], inverse[: left.size]))
-        order = kernels.sort_by(source, alive.size, kernels.sort_by(target, alive.size, None))
-        starts = to_starts(source[order], alive.size)
-        both = np.concatenate((weight, weight))[order]
-        core, best = kernels.peel(starts, target[order], both, np.zeros(alive.size, np.int64))
-        if best < least:
-            return
-        inside = core >= best
-        edges = inside[inverse[: left.size]] & inside[inverse[left.size :]]
-        parts = coo_matrix(
-            (np.ones(int(edges.sum()), np.int8), (inverse[: left.size][edges], inverse[left.size :][edges])),
-            shape=(alive.size, alive.size),
-        )
-        labels = connected_components(parts, directed=False)[1]
-        chosen = np.flatnonzero(inside)
-        chosen = chosen[np.argsort(labels[chosen], kind="stable")]
-        for part in np.split(chosen, np.flatnonzero(np.diff(labels[chosen])) + 1):
+        chosen = np.flatnonzero(core >= best)
+        for part in _split_apart(chosen, starts, targets, core >= best):
             if settings.members_min < part.size <= most:
-                members, nats, promoters = judge(np.sort(alive[part]))
+                members, nats, promoters = judge(alive[part])
                 if members.size > settings.members_min and nats > 0:
                     yield members, nats, promoters
-        gone = np.zeros(buyers, bool)
-        gone[alive[chosen]] = True
-        gone[alive[core < least]] = True
-        keep = ~(gone[left] | gone[right])
-        left, right, weight = left[keep], right[keep], weight[keep]
+        is_gone[chosen] = True
+        is_gone[core < least] = True
+
+
+def _split_apart(chosen: Column, starts: Column, targets: Column, inside: Column) -> list[Column]:
+    """Return the connected parts of the vertices chosen, who are those inside; each sorted."""
+    source = np.repeat(np.arange(chosen.size), starts[chosen + 1] - starts[chosen])
+    target = gather(targets, starts, chosen)
+    tied = inside[target]
+    source, target = source[tied], np.searchsorted(chosen, target[tied])
+    graph = coo_matrix((np.ones(source.size, np.int8), (source, target)), shape=(chosen.size, chosen.size))
+    labels = connected_components(graph, directed=False)[1]
+    order = np.argsort(labels, kind="stable")
+    return np.split(chosen[order], np.flatnonzero(np.diff(labels[order])) + 1)
 
 
 def _judge_time(
