@@ -112,3 +112,69 @@ def test_pairs_within_a_window_are_those_of_a_plain_loop() -> None:
         for i in range(80)
     ]
     assert near.tolist() == expected
+
+
+def test_logarithms_are_those_of_numpy_within_two_millionths() -> None:
+    values = np.exp(np.random.default_rng(6).normal(0.0, 8.0, 1000))
+    values[:3] = 1.0, 2.0, 0.5
+    room, logs = np.empty(1000), np.empty(1000)
+    kernels.take_logs(values, values.view(np.int64), room, room.view(np.int64), logs)
+    assert np.abs(logs - np.log(values)).max() < 2e-6
+    assert logs[0] == 0.0
+
+
+def test_bins_are_counted_over_the_hubs_that_have_a_vote() -> None:
+    rng = np.random.default_rng(7)
+    features, starts = rng.integers(0, 4, (12, 3)).astype(np.int8), np.array([0, 5, 5, 9, 12])
+    classes, votes = np.array([0, 1, 1, 0]), np.array([True, True, False, True])
+    tables = np.zeros((2, 3, 4))
+    kernels.count_bins(features, classes, starts, votes, tables)
+    plain = np.zeros((2, 3, 4))
+    for hub in np.flatnonzero(votes):
+        for row in features[starts[hub] : starts[hub + 1]]:
+            plain[classes[hub], range(3), row] += 1
+    assert np.array_equal(tables, plain)
+
+
+def _fit_plainly(
+    rows: np.ndarray, ordinary: np.ndarray, weights: np.ndarray, shrink: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Fit one hub dealing by dealing; `ordinary[trait, bin]`, the last bin tells nothing."""
+    size, traits = rows.shape
+    unknown = rows == ordinary.shape[1] - 1
+    usual = ordinary[np.arange(traits), rows]
+    alike = np.array([(rows == row).sum(axis=0) for row in rows])
+    ratio = np.where(unknown, 1.0, (alike - 1 + shrink * usual) / (size - 1 + shrink) / usual)
+    share = 1.0 / (1.0 + np.exp(-np.clip(np.log(ratio) @ weights, -30, 30)))
+    mix, llr = 0.5, np.zeros(rows.shape)
+    for _ in range(15):
+        before, heavy = share.copy(), share.sum()
+        for i in range(size):
+            own = ((rows == rows[i]) * before[:, None]).sum(axis=0)
+            here = (np.maximum(own - before[i], 0.0) + shrink * usual[i]) / (max(heavy - before[i], 0.0) + shrink)
+            llr[i] = weights * np.clip(np.log(np.where(unknown[i], 1.0, here / usual[i])), -4.0, 5.0)
+            share[i] = 1.0 / (1.0 + np.exp(-np.clip(np.log(mix / (1 - mix)) + llr[i].sum(), -30, 30)))
+        mix = min(0.97, max(0.03, (heavy + 0.5) / (size + 1.0)))
+        if np.abs(share - before).max() < 1e-4 or heavy < 1.0:
+            break
+    return share, llr[share >= 0.5].sum(axis=0)
+
+
+def test_a_hub_is_fitted_as_a_plain_loop_fits_it() -> None:
+    rng = np.random.default_rng(8)
+    sizes = [1, 40, 2, 75, 3]
+    features = rng.integers(0, 5, (sum(sizes), 6)).astype(np.int8)
+    features[3:15] = 0
+    starts = np.concatenate(([0], np.cumsum(sizes)))
+    weights, pooled = rng.uniform(0.4, 1.0, 6), np.full((6, 5), 0.2)
+    tables = rng.integers(200, 900, (1, 6, 5)).astype(np.float64)
+    totals = np.array([2500.0])
+    share, sums = np.zeros(features.shape[0]), np.zeros((5, 6))
+    classes, votes = np.zeros(5, np.int64), np.zeros(5, bool)
+    kernels.fit_hubs(starts, features, classes, votes, tables, pooled, totals, weights, 3.0, share, sums)
+    ordinary = (tables[0] + 100.0 * pooled) / (totals[0] + 100.0)
+    for hub, (first, end) in enumerate(pairwise(starts.tolist())):
+        plain = _fit_plainly(features[first:end], ordinary, weights, 3.0) if end - first > 2 else (0.0, 0.0)
+        assert np.allclose(share[first:end], plain[0], atol=1e-4)
+        assert np.allclose(sums[hub], plain[1], atol=1e-3)
+    assert (share[3:15] > 0.5).all()

@@ -61,7 +61,6 @@ TRAITS: tuple[tuple[str, Family, float], ...] = (
 REFUND = 10
 """Where among the traits the refunds after settlement stand."""
 FAMILIES = tuple(Family)
-_FAMILY_OF = np.array([FAMILIES.index(family) for _, family, _ in TRAITS])
 _WEIGHTS = np.array([weight for _, _, weight in TRAITS])
 
 
@@ -78,11 +77,9 @@ class Dealings:
 
 @dataclass(slots=True)
 class Fit:
-    """What the mixture said: per dealing the probability of being the ring's and the nats by family."""
+    """What the mixture said: per dealing the probability of being the ring's, per hub the members and nats by trait."""
 
     share: Column
-    nats: Column
-    hub_nats: Column
     members: Column
     by_trait: Column
 
@@ -464,32 +461,21 @@ def fit(dealings: Dealings, hubs: int, is_single: Column) -> Fit:
     """Read each hub as a mixture; `is_single` says which hubs are one promoter: they tell what is ordinary."""
     size = np.diff(dealings.starts)
     classes = np.clip(np.log2(np.maximum(size, 1)).astype(np.int64) - 1, 0, CLASSES - 1)
-    count = dealings.hub.size
     tables = np.zeros((CLASSES, len(TRAITS), BINS))
-    voter = is_single[dealings.hub]
-    kind = classes[dealings.hub]
-    for trait in range(len(TRAITS)):
-        np.add.at(tables[:, trait], (kind[voter], dealings.traits[voter, trait]), 1.0)
+    kernels.count_bins(dealings.traits, classes, dealings.starts, is_single, tables)
     pooled = tables.sum(axis=0)
     pooled = (pooled + 0.5) / (pooled.sum(axis=1, keepdims=True) + 0.5 * BINS)
-    share, llr = np.zeros(count), np.zeros((count, len(TRAITS)))
+    share, sums = np.zeros(dealings.hub.size), np.zeros((hubs, len(TRAITS)))
     kernels.fit_hubs(
         dealings.starts, dealings.traits, classes, is_single, tables, pooled, tables[:, 0].sum(axis=1), _WEIGHTS, 3.0,
-        share, llr,
+        share, sums,
     )  # fmt: skip
-    ring = np.where(share >= 0.5, 1.0, 0.0)
-    members = np.bincount(dealings.hub, ring, hubs)
+    members = np.bincount(dealings.hub, np.where(share >= 0.5, 1.0, 0.0), hubs)
     by_trait = np.empty((hubs, len(TRAITS)))
     for trait in range(len(TRAITS)):
-        mean = np.bincount(dealings.hub, ring * llr[:, trait], hubs) / np.maximum(members, 1)
+        mean = sums[:, trait] / np.maximum(members, 1)
         by_trait[:, trait] = mean - _find_usual(mean, classes, is_single & (members >= 3), size)
-    by_trait = np.maximum(by_trait, 0.0)
-    nats = np.zeros((count, len(FAMILIES)))
-    hub_nats = np.zeros((hubs, len(FAMILIES)))
-    for trait, family in enumerate(_FAMILY_OF):
-        nats[:, family] += llr[:, trait]
-        hub_nats[:, family] += by_trait[:, trait]
-    return Fit(share, nats, hub_nats, members, by_trait)
+    return Fit(share, members, np.maximum(by_trait, 0.0))
 
 
 def _find_usual(mean: Column, classes: Column, votes: Column, size: Column) -> Column:

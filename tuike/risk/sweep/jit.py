@@ -27,5 +27,8 @@ def _choose_cache() -> None:
 
 
 _choose_cache()
-compiled = njit(cache=True)
-"""Compiles a function over arrays to machine code when it is first called."""
+compiled = njit(cache=True, error_model="numpy")
+"""Compiles a function over arrays to machine code when it is first called.
+
+Division follows numpy: a check for zero in a loop would keep it from dividing several numbers at once.
+"""

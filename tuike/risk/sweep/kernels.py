@@ -8,6 +8,8 @@ import numpy as np
 
 from tuike.risk.sweep.jit import compiled
 
+_AT_ONCE = 32
+
 
 @compiled
 def expand_pairs(starts, members, tokens, left, right, source):
@@ -420,89 +422,133 @@ def peel(starts, targets, weights, is_gone):
 
 
 @compiled
-def take_logs(values, bits):
-    """Replace positive numbers by their natural logarithms, within 2e-6; `bits` is the same memory seen as integers.
+def take_logs(values, bits, mantissas, mantissa_bits, out):
+    """Write the natural logarithms of positive numbers, within 2e-6; `bits` are the same memory seen as integers.
 
     The exponent is read off, the mantissa goes through the series of 2 artanh((m - 1) / (m + 1)). Without a call in
-    the loop several are taken at once, which is where a sweep would spend most of its time else.
+    the loops, and without one that writes what it reads, several are taken at once, which is where a sweep would spend
+    most of its time else. `mantissas` is room for as many, `mantissa_bits` the same seen as integers.
     """
     for i in range(values.size):
-        exponent = (bits[i] >> 52) - 1023
-        bits[i] = (bits[i] & 0xFFFFFFFFFFFFF) | 0x3FF0000000000000
-        s = (values[i] - 1.0) / (values[i] + 1.0)
+        out[i] = (bits[i] >> 52) - 1023
+        mantissa_bits[i] = (bits[i] & 0xFFFFFFFFFFFFF) | 0x3FF0000000000000
+    for i in range(values.size):
+        s = (mantissas[i] - 1.0) / (mantissas[i] + 1.0)
         q = s * s
         series = 2.0 * s * (1.0 + q * (1.0 / 3.0 + q * (0.2 + q * (1.0 / 7.0 + q / 9.0))))
-        values[i] = exponent * 0.6931471805599453 + series
+        out[i] = out[i] * 0.6931471805599453 + series
 
 
 @compiled
-def fit_hubs(starts, features, classes, votes, tables, pooled, totals, weights, shrink, share, llr):
+def count_bins(features, classes, starts, votes, tables):
+    """Add the bins of every dealing to `tables[class, trait, bin]`, for the hubs that have a vote."""
+    traits = features.shape[1]
+    for hub in range(starts.size - 1):
+        if votes[hub]:
+            for i in range(starts[hub], starts[hub + 1]):
+                for t in range(traits):
+                    tables[classes[hub], t, features[i, t]] += 1.0
+
+
+@compiled
+def fit_hubs(starts, features, classes, votes, tables, pooled, totals, weights, shrink, share, sums):
     """Fit each hub as a mixture of ordinary dealings and dealings of a ring, whose habits are learnt from the hub.
 
     `features` (dealings × traits) are small bins; dealings of a hub stand together from `starts`. `tables[class, trait,
     bin]` counts the bins over all hubs of a class, `totals[class]` the dealings, `pooled` tells the shares over all.
     What is ordinary for a hub is learnt without the hub itself; the last bin stands for the unknown, which tells
-    nothing. Fills `share`, the probability that a dealing is the
-    ring's, and `llr[dealing, trait]`, the nats that speak for the ring when its habits are learnt without that dealing.
+    nothing. Fills `share`, the probability that a dealing is the ring's, and `sums[hub, trait]`: over the dealings that
+    are rather the ring's, the nats that speak for it when its habits are learnt without that dealing.
     """
     traits, bins = tables.shape[1], tables.shape[2]
-    ordinary = np.empty((traits, bins))
-    own = np.empty((traits, bins))
-    counts = np.empty((traits, bins))
-    ratio = np.empty(traits)
-    bits = ratio.view(np.int64)
+    cells = traits * bins
+    # Tables of traits and bins as one row: a dealing is a place in it for each trait. What is unknown weighs nothing.
+    ordinary, own, drawn, weight = np.empty(cells), np.empty(cells), np.empty(cells), np.zeros(cells)
+    counts, first_nats = np.empty(cells), np.empty(cells)
+    for t in range(traits):
+        weight[t * bins : (t + 1) * bins - 1] = weights[t]
+    # Logarithms are taken of so many dealings at a time: many enough to take several at once, few enough to stay near.
+    room = max(_AT_ONCE * traits, cells)
+    upper, lower, heft, ratio = np.empty(room), np.empty(room), np.empty(room), np.empty(room)
+    mantissas, logs = np.empty(room), np.empty(room)
+    bits, mantissa_bits = ratio.view(np.int64), mantissas.view(np.int64)
+    largest = 0
     for hub in range(starts.size - 1):
-        first, end = starts[hub], starts[hub + 1]
-        size = end - first
+        largest = max(largest, starts[hub + 1] - starts[hub])
+    cell = np.empty(largest * traits, np.uint16)
+    llr = np.empty(largest * traits)
+    for hub in range(starts.size - 1):
+        first = starts[hub]
+        size = starts[hub + 1] - first
         kind = classes[hub]
         if size < 3:
             continue
         counts[:] = 0.0
-        for i in range(first, end):
+        for i in range(size):
             for t in range(traits):
-                counts[t, features[i, t]] += 1.0
+                place = np.uint16(t * bins + features[first + i, t])
+                cell[i * traits + t] = place
+                counts[place] += 1.0
         out = 1.0 if votes[hub] else 0.0
         kept = totals[kind] - out * size
+        scale = 1.0 / (size - 1.0 + shrink)
         for t in range(traits):
             for b in range(bins):
-                known = tables[kind, t, b] - out * counts[t, b]
-                ordinary[t, b] = (known + 100.0 * pooled[t, b]) / (kept + 100.0)
-        for i in range(first, end):
+                c = t * bins + b
+                known = tables[kind, t, b] - out * counts[c]
+                ordinary[c] = (known + 100.0 * pooled[t, b]) / (kept + 100.0)
+        for c in range(cells):
+            drawn[c] = shrink * ordinary[c]
+            ratio[c] = (max(counts[c] - 1.0, 0.0) + drawn[c]) * scale / ordinary[c]
+        take_logs(ratio[:cells], bits[:cells], mantissas, mantissa_bits, first_nats)
+        for c in range(cells):
+            first_nats[c] *= weight[c]
+        for i in range(size):
             value = 0.0
-            scale = 1.0 / (size - 1.0 + shrink)
             for t in range(traits):
-                b = features[i, t]
-                here = (counts[t, b] - 1.0 + shrink * ordinary[t, b]) * scale
-                ratio[t] = here / ordinary[t, b] if b < bins - 1 else 1.0
-            take_logs(ratio, bits)
-            for t in range(traits):
-                value += weights[t] * ratio[t]
-            share[i] = 1.0 / (1.0 + np.exp(-max(-30.0, min(30.0, value))))
+                value += first_nats[cell[i * traits + t]]
+            share[first + i] = 1.0 / (1.0 + np.exp(-max(-30.0, min(30.0, value))))
         mix = 0.5
         for _ in range(15):
             own[:] = 0.0
             heavy = 0.0
-            for i in range(first, end):
-                heavy += share[i]
+            for i in range(size):
+                part = share[first + i]
+                heavy += part
                 for t in range(traits):
-                    own[t, features[i, t]] += share[i]
+                    own[cell[i * traits + t]] += part
             moved = 0.0
-            for i in range(first, end):
-                value = np.log(mix / (1.0 - mix))
-                scale = 1.0 / (max(heavy - share[i], 0.0) + shrink)
-                for t in range(traits):
-                    b = features[i, t]
-                    here = (max(own[t, b] - share[i], 0.0) + shrink * ordinary[t, b]) * scale
-                    ratio[t] = here / ordinary[t, b] if b < bins - 1 else 1.0
-                take_logs(ratio, bits)
-                for t in range(traits):
-                    nats = weights[t] * max(-4.0, min(5.0, ratio[t]))
-                    llr[i, t] = nats
-                    value += nats
-                fresh = 1.0 / (1.0 + np.exp(-max(-30.0, min(30.0, value))))
-                moved = max(moved, abs(fresh - share[i]))
-                share[i] = fresh
+            prior = np.log(mix / (1.0 - mix))
+            for block in range(0, size, _AT_ONCE):
+                end = min(size, block + _AT_ONCE)
+                at = 0
+                for i in range(block, end):
+                    part = share[first + i]
+                    scale = 1.0 / (max(heavy - part, 0.0) + shrink)
+                    for t in range(traits):
+                        c = cell[i * traits + t]
+                        upper[at] = (max(own[c] - part, 0.0) + drawn[c]) * scale
+                        lower[at] = ordinary[c]
+                        heft[at] = weight[c]
+                        at += 1
+                for k in range(at):
+                    ratio[k] = upper[k] / lower[k]
+                take_logs(ratio[:at], bits[:at], mantissas, mantissa_bits, logs)
+                base = block * traits
+                for k in range(at):
+                    llr[base + k] = heft[k] * max(-4.0, min(5.0, logs[k]))
+                for i in range(block, end):
+                    value = prior
+                    for k in range(i * traits, (i + 1) * traits):
+                        value += llr[k]
+                    fresh = 1.0 / (1.0 + np.exp(-max(-30.0, min(30.0, value))))
+                    moved = max(moved, abs(fresh - share[first + i]))
+                    share[first + i] = fresh
             mix = min(0.97, max(0.03, (heavy + 0.5) / (size + 1.0)))
             # Less than one member is no ring, and will hardly become one.
             if moved < 1e-4 or heavy < 1.0:
                 break
+        for i in range(size):
+            if share[first + i] >= 0.5:
+                for t in range(traits):
+                    sums[hub, t] += llr[i * traits + t]

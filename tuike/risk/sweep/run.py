@@ -21,6 +21,7 @@ from tuike.risk.sweep import (
     trade,
     weighing,
 )
+from tuike.risk.sweep.memory import keep_memory
 from tuike.risk.sweep.reading import read_world
 from tuike.risk.sweep.world import World
 from tuike.risk.sweep.writing import write_results
@@ -71,6 +72,7 @@ class Sweep:
 
 def sweep_world(world: World, *, settings: Settings | None = None, progress: Progress = lambda *_: None) -> Sweep:
     """Find the rings in a world; neither the order of its rows nor the spelling of its ids changes the answer."""
+    keep_memory()
     sweep = Sweep(world, settings or Settings())
     settings = sweep.settings
 
