@@ -25,13 +25,13 @@ SHOP = ("browsing", "hot-sku", "notify")
 RESULT = Path(__file__).resolve().parents[2] / "build" / "bench.json"
 ON_STACK = ("placing", "teams", "joining", "memory", *SHOP)
 GROUPS = ("settling", *ON_STACK, "neo4j", "checking")
-ON_REQUEST = ("detection", "detection-all", "sweep", "sweep-large")
+ON_REQUEST = ("detection", "detection-all", "panels", "sweep", "sweep-large")
 
 
 @click.command()
 @click.argument("groups", nargs=-1, type=click.Choice((*GROUPS, *ON_REQUEST)))
 def main(groups: tuple[str, ...]) -> None:
-    """Measure GROUPS (all of them but detection and sweep if none is named), print the table and write build/bench.json.
+    """Measure GROUPS (if none is named, all but detection, panels and sweep), print the table and write build/bench.json.
 
     Ends with status 1 when a figure is out of its reach.
     """
@@ -62,6 +62,11 @@ def _measure(scratch: Path, wanted: tuple[str, ...]) -> list[Row]:
         from tests.benchmarks import detection
 
         rows += detection.measure(everything="detection-all" in wanted, console=_open_console())
+    if "panels" in wanted:
+        from tests.benchmarks.panels.plan import list_trials
+        from tests.benchmarks.panels.report import measure
+
+        rows += measure(list_trials([1, 2]), scratch / "panels", _open_console())
     return rows
 
 
