@@ -316,6 +316,119 @@ def test_with_the_graph_down_a_case_is_confirmed_and_looked_around_later(shop: S
     assert team.check_drift(app.db, app.graph)["drift"] == 0
 
 
+def live_at(shop: Shop, buyer: str, *, phone: str = "", detail: str = "") -> None:
+    with shop.caller.app.db.transaction() as tx:
+        tx.execute(
+            text(
+                "INSERT INTO addresses (id, shopper_id, name, phone, region_code, region, detail, is_default, created_at) "
+                "VALUES (:id, :buyer, 'x', :phone, '330106', 'Hangzhou', :detail, false, now())"
+            ),
+            {"id": f"adr-{buyer}-{phone}-{detail}", "buyer": buyer, "phone": phone, "detail": detail},
+        )
+
+
+def pay_with(shop: Shop, order_id: str, buyer: str, *, payer: str) -> None:
+    with shop.caller.app.db.transaction() as tx:
+        tx.execute(
+            text(
+                "INSERT INTO payments (id, order_id, shopper_id, provider, payer_id, description, amount_minor, currency, "
+                "state, outcome, expires_at, created_at) VALUES (:id, :order, :buyer, 'wechat', :payer, 'x', 1, 'CNY', "
+                "'succeeded', 'paid_order', now(), now())"
+            ),
+            {"id": f"pay-{order_id}", "order": order_id, "buyer": buyer, "payer": payer},
+        )
+
+
+def test_who_shares_a_phone_an_address_or_an_account_that_pays_with_the_accused_is_near(shop: Shop) -> None:
+    seller = shop.make_promoter("seller")
+    orders = {buyer: shop.buy(seller, buyer) for buyer in ("cheat", "payer", "stranger")}
+    for buyer in ("cheat", "payer"):
+        pay_with(shop, orders[buyer], buyer, payer="openid-1")
+    pay_with(shop, orders["stranger"], "stranger", payer="openid-2")
+    for buyer in ("cheat", "caller", "caller-2"):
+        live_at(shop, buyer, phone="13800000001")
+    for buyer in ("cheat", "neighbour"):
+        live_at(shop, buyer, detail="1 West Lake")
+    for buyer in ("neighbour", "cousin"):
+        live_at(shop, buyer, phone="13800000002")
+    for number in range(13):
+        live_at(shop, f"student-{number}", detail="Hall 7")
+    live_at(shop, "cheat", detail="Hall 7")
+
+    case = shop.decide(shop.accuse(buyers=("cheat",)), "confirm")
+    shop.settle()
+
+    assert near_of(shop, case) == [
+        ("neighbour", 0.6), ("payer", 0.6), ("cousin", 0.36), ("caller", 0.3), ("caller-2", 0.3)
+    ]  # fmt: skip
+    edges = shop.risk.read(f"risk/cases/{case['id']}/evidence?limit=200")["items"]
+    assert {edge["to_kind"] for edge in edges} == {"phone", "address", "payment_account"}
+    assert not any("1380" in edge["to_id"] or "Lake" in edge["to_id"] for edge in edges)
+    assert shop.statuses(shop.buy(seller, "neighbour")) == ["frozen"]
+    assert shop.statuses(shop.buy(seller, "cousin")) == ["pending"]
+
+
+def test_promoters_who_are_paid_on_one_account_are_near_each_other(shop: Shop) -> None:
+    cheat, friend, other = (shop.make_promoter(name) for name in ("cheat", "friend", "other"))
+    for promoter, account in ((cheat, "card-1"), (friend, "card-1"), (other, "card-2")):
+        shop.buy(promoter, f"customer-of-{promoter['id']}", receive=True)
+        shop.release()
+        body = {"promoter_id": promoter["id"], "amount_minor": 500, "method": "bank", "account": account}
+        assert shop.risk.post("withdrawals", body).status_code == 201
+    case = shop.decide(shop.accuse(cheat), "confirm")
+    shop.settle()
+    assert near_of(shop, case) == [(friend["id"], 0.6)]
+
+
+def test_who_ordered_in_a_browser_of_the_accused_is_near(shop: Shop) -> None:
+    seller = shop.make_promoter("seller")
+    app = shop.caller.app
+    shop.touch(seller, "cheat", device="phone")
+    shop.caller.make_touch(seller["code"], visitor_id="browser-1", device_id="phone")
+    order_id = shop.buy(seller, "guest")
+    with app.db.transaction() as tx:
+        tx.execute(text("UPDATE orders SET visitor_id = 'browser-1' WHERE id = :id"), {"id": order_id})
+    team.apply_lazy(app.db, app.graph)
+    by_buyer = shop.decide(shop.accuse(buyers=("cheat",)), "confirm")
+    shop.settle()
+    assert near_of(shop, by_buyer) == [("guest", 0.6)]
+    by_guest = shop.decide(shop.accuse(buyers=("guest",)), "confirm")
+    shop.settle()
+    assert near_of(shop, by_guest) == [("cheat", 0.6)]
+
+
+def test_what_a_case_keeps_of_the_accused_leads_to_others_also_after_they_left_it(shop: Shop) -> None:
+    promoter = shop.make_promoter("p")
+    live_at(shop, "cheat", phone="13800000001")
+    with shop.caller.app.db.transaction() as tx:
+        digest = tx.execute(text("SELECT digest_text('13800000001')")).scalar_one()
+    case = find_ring(shop, promoter, ["cheat", "b"], devices={})
+    with shop.caller.app.db.transaction() as tx:
+        tx.execute(
+            text(
+                "INSERT INTO risk_case_evidence (case_id, no, from_kind, from_id, relation, to_kind, to_id, weight) "
+                "VALUES (:case_id, 0, 'buyer', 'cheat', 'used', 'phone', :digest, 1)"
+            ),
+            {"case_id": case["id"], "digest": digest},
+        )
+        tx.execute(text("DELETE FROM addresses"))
+    live_at(shop, "successor", phone="13800000001")
+    case = shop.decide(case, "confirm")
+    shop.settle()
+    assert near_of(shop, case) == [("successor", 0.6)]
+
+
+def test_nobody_is_near_through_what_an_erased_person_used(shop: Shop) -> None:
+    for buyer in ("cheat", "erased", "cousin"):
+        live_at(shop, buyer, phone="13800000001" if buyer == "cheat" else "13800000002")
+    live_at(shop, "erased", phone="13800000001")
+    with shop.caller.app.db.transaction() as tx:
+        tx.execute(text("INSERT INTO shoppers (id, status, created_at) VALUES ('erased', 'erased', now())"))
+    case = shop.decide(shop.accuse(buyers=("cheat",)), "confirm")
+    shop.settle()
+    assert near_of(shop, case) == []
+
+
 # Innocent groups
 
 
@@ -372,7 +485,7 @@ def test_a_worker_that_starts_looks_at_the_newest_orders_again_and_changes_nothi
             return risk.warm_up(tx, app.graph, looks_max=looks, deadline=read_clock() + timedelta(seconds=20))
 
     assert warm_up(5) == 0  # nothing was checked yet
-    promoter, other = shop.make_promoter("p", device="phone"), shop.make_promoter("q")
+    promoter, other = shop.make_promoter("p"), shop.make_promoter("q")
     orders = [shop.buy(promoter, "a", device="phone"), shop.buy(promoter, "q"), shop.buy(other, "p")]
     before = [shop.risk.read(f"risk/orders/{order_id}") for order_id in orders]
     assert warm_up(5) == 5

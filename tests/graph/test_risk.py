@@ -100,8 +100,24 @@ def test_who_used_identifiers_is_listed_up_to_a_bound_with_the_promoter_it_is(wo
     found = cases.list_sharers(world.graph, keys=[own, hall, "device:none"], most=4)
 
     assert sorted(found) == sorted([own, hall])
-    assert sorted(found[own]) == [("b-0", None), ("p", promoter)]
-    assert len(found[hall]) == 4
+    assert sorted(found[own].persons) == [("b-0", None), ("p", promoter)]
+    assert len(found[hall].persons) == 4
+    assert found[own].visitors == []
+
+
+def test_browsers_that_used_an_identifier_are_listed_beside_its_people(world: World) -> None:
+    code = world.make_link(world.make_promoter(external_id="p"))
+    world.touch(code, buyer_id="a", device_id="phone")
+    world.touch(code, visitor_id="v-1", device_id="phone")
+    world.touch(code, visitor_id="v-2", device_id="phone")
+    settle(world)
+    (key,) = store.list_identifiers(world.graph, person_ids=["a"])["a"]
+
+    found = cases.list_sharers(world.graph, keys=[key], most=13)
+
+    assert [person for person, _ in found[key].persons] == ["a"]
+    assert sorted(found[key].visitors) == ["v-1", "v-2"]
+    assert len(cases.list_sharers(world.graph, keys=[key], most=1)[key].visitors) == 1
 
 
 def _find(world: World, name: str) -> str:

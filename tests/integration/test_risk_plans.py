@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import event, text
 
 from tests.integration import test_plans as plans
-from tests.integration.test_risk_living import Town
+from tests.integration.town import Town
 from tuike import reactions, risk
 from tuike.app import App
 from tuike.risk import Actor, CaseMember, Evidence, FoundCase

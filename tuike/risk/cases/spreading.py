@@ -1,6 +1,7 @@
 """Who stands near the members of a confirmed case, by what only few people share with them.
 
-Looked up in the graph from the accused on, two steps at most and never through places that many use. Those who come out
+Looked up from the accused on, two steps at most and never through places that many use: devices and network addresses
+in the graph, accounts that pay or are paid, phones, addresses and browsers in the shop's own tables. Those who come out
 near are accused of nothing: their orders wait for a person (`near_case`), and the nearest stand in the case as context.
 """
 
@@ -27,6 +28,8 @@ _SEEDS_MOST = 5_000
 _NEAR_MOST = 1_000
 _EDGES_MOST = 2_000
 _CHUNK = 500
+_SEEN_MOST = 5_000
+_PLACE_FROM = nearness.USERS_MAX + 1
 
 
 def spread_case(tx: Transaction, graph: Graph, *, case_id: str, now: datetime) -> list[Reach]:
@@ -41,7 +44,7 @@ def spread_case(tx: Transaction, graph: Graph, *, case_id: str, now: datetime) -
         forget_reach(tx, case_id=case_id)
         return []
     seeds = store.list_accused_persons(tx, case_id=case_id, limit=_SEEDS_MOST)
-    found = _Walk(graph, seeds)
+    found = _Walk(tx, graph, seeds, store.list_seen(tx, case_id=case_id, limit=_SEEN_MOST))
     near = found.walk()
     cleared = store.list_cleared(tx, person_ids=sorted(near))
     reach = [
@@ -71,13 +74,21 @@ def forget_reach(tx: Transaction, *, case_id: str) -> None:
 
 
 class _Walk:
-    """A walk from the accused of a case along what only few people use."""
+    """A walk from the accused of a case along what only few people use, in the graph and in the shop's own tables.
 
-    def __init__(self, graph: Graph, seeds: Mapping[str, tuple[str, str]]) -> None:
+    `seen` are the identifiers of the accused that the case keeps, by which they are known also where they left them.
+    """
+
+    def __init__(
+        self, tx: Transaction, graph: Graph, seeds: Mapping[str, tuple[str, str]], seen: Mapping[str, set[str]]
+    ) -> None:
+        self._tx = tx
         self._graph = graph
         self._seeds = seeds
+        self._seen = seen
         self._promoters: dict[str, str] = {}
         self._sharers: dict[str, list[str]] = {}
+        self._looked: set[str] = set()
 
     def walk(self) -> dict[str, tuple[float, int, int]]:
         """Return, by person, how near it is, in how many steps, and to how many of the persons before it."""
@@ -119,15 +130,32 @@ class _Walk:
         return sorted(edges, key=lambda edge: (-edge.weight, edge.to_id, edge.from_id))[:_EDGES_MOST]
 
     def _look(self, persons: Sequence[str]) -> None:
-        keys: set[str] = set()
+        keys = set() if self._looked else set(self._seen)
         for chunk in _iter_chunks(persons):
-            for used in list_identifiers(self._graph, person_ids=chunk).values():
-                keys |= used
-        for chunk in _iter_chunks(sorted(keys - set(self._sharers))):
-            for key, users in store.list_sharers(self._graph, keys=chunk, most=nearness.USERS_MAX + 1).items():
-                if len(users) <= nearness.USERS_MAX:
-                    self._sharers[key] = sorted(person for person, _ in users)
-                    self._promoters |= {person: promoter for person, promoter in users if promoter}
+            keys |= {key for used in list_identifiers(self._graph, person_ids=chunk).values() for key in used}
+            gone = store.list_erased_persons(self._tx, person_ids=chunk)
+            keys |= store.list_shop_uses(self._tx, person_ids=[one for one in chunk if one not in gone])
+        fresh = sorted(keys - self._looked)
+        self._looked |= keys
+        for chunk in _iter_chunks(fresh):
+            self._sharers |= self._list_few(chunk)
+        strangers = {person for key in fresh for person in self._sharers.get(key, ())} - set(self._promoters)
+        for chunk in _iter_chunks(sorted(strangers)):
+            self._promoters |= store.list_promoters(self._tx, person_ids=chunk)
+
+    def _list_few(self, keys: Sequence[str]) -> dict[str, list[str]]:
+        """Return, by identifier that is no place, everybody who used it."""
+        shared = store.list_sharers(self._graph, keys=keys, most=_PLACE_FROM)
+        places = {key for key, one in shared.items() if len(one.visitors) >= _PLACE_FROM}
+        visitors = sorted({visitor for one in shared.values() for visitor in one.visitors})
+        buyers = store.list_visitors(self._tx, visitor_ids=visitors) if visitors else {}
+        found = store.list_shop_sharers(self._tx, keys=keys)
+        for key, one in shared.items():
+            found[key] = {person for person, _ in one.persons}.union(*(buyers.get(each, ()) for each in one.visitors))
+        users = {key: found.get(key, set()) | self._seen.get(key, set()) for key in keys if key not in places}
+        gone = store.list_erased_persons(self._tx, person_ids=sorted(set().union(*users.values())))
+        left = {key: sorted(persons - gone) for key, persons in users.items()}
+        return {key: persons for key, persons in left.items() if 0 < len(persons) < _PLACE_FROM}
 
 
 def _iter_chunks(items: Sequence[str]) -> Iterator[list[str]]:
