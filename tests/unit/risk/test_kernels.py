@@ -1,6 +1,6 @@
 """Compiled kernels against plain ones."""
 
-from itertools import pairwise
+from itertools import combinations, pairwise
 
 import networkx as nx
 import numpy as np
@@ -178,3 +178,70 @@ def test_a_hub_is_fitted_as_a_plain_loop_fits_it() -> None:
         assert np.allclose(share[first:end], plain[0], atol=1e-4)
         assert np.allclose(sums[hub], plain[1], atol=1e-3)
     assert (share[3:15] > 0.5).all()
+
+
+def test_meetings_are_listed_and_added_up_as_by_a_plain_loop() -> None:
+    rng = np.random.default_rng(9)
+    group, at, buyer = rng.integers(0, 5, 120), rng.integers(0, 60, 120), rng.integers(0, 12, 120)
+    order = np.lexsort((at, group))
+    group, at, part = group[order], at[order], rng.choice([1.0, 0.5], 120)
+    windows, worth = np.array([2, 5, 9, 30]), rng.uniform(0.0, 9.0, (5, 3))
+    listed = kernels.list_meetings(to_starts(group, 5), at, buyer, part, windows, worth, 6, 2.0, 64, 12)
+    plain: dict[tuple[int, int], int] = {}
+    for i in range(120):
+        for j in range(i + 1, min(120, i + 7)):
+            gap = at[j] - at[i]
+            if group[i] == group[j] and gap <= 9 and buyer[i] != buyer[j]:
+                nats = worth[group[i], np.searchsorted(windows, gap)]
+                if nats >= 2.0:
+                    pair = min(buyer[i], buyer[j]), max(buyer[i], buyer[j])
+                    plain[pair] = plain.get(pair, 0) + round(float(nats) * max(part[i], part[j]) * 64)
+    found = kernels.add_up_meetings(np.sort(listed), 12, 400)
+    assert list(zip(*(column.tolist() for column in found), strict=True)) == [
+        (*pair, units) for pair, units in sorted(plain.items()) if units >= 400
+    ]
+    assert 0 < found[0].size < len(plain)
+
+
+def test_gaps_within_windows_are_counted_as_by_a_plain_loop() -> None:
+    rng = np.random.default_rng(10)
+    group, at = rng.integers(0, 4, 60), rng.integers(0, 100, 60)
+    order = np.lexsort((at, group))
+    group, at = group[order], at[order]
+    windows, near = np.array([0, 3, 40]), np.zeros((4, 3), np.int64)
+    kernels.count_gaps(to_starts(group, 4), at, windows, near)
+    assert near.tolist() == [
+        [sum(b - a <= window for a, b in combinations(at[group == g].tolist(), 2)) for window in windows]
+        for g in range(4)
+    ]
+
+
+def test_values_of_a_group_are_added_and_compared_as_numpy_does() -> None:
+    rng = np.random.default_rng(11)
+    group, values = rng.integers(0, 7, 50), rng.integers(-5, 90, 50)
+    sums, greatest, least = np.zeros(7, np.int64), np.full(7, -9), np.full(7, 99)
+    kernels.add_known(group, values, 3, sums)
+    kernels.take_greatest(group, values, greatest)
+    kernels.take_least(group, values, least)
+    for number in range(7):
+        own = values[group == number]
+        assert (sums[number], greatest[number], least[number]) == (
+            own[own != 3].sum(),
+            max([-9, *own]),
+            min([99, *own]),
+        )
+
+
+def test_the_cheapest_line_of_an_order_is_told_by_price_and_then_by_goods() -> None:
+    rng = np.random.default_rng(12)
+    order, price, goods = rng.integers(0, 9, 40), rng.integers(-1, 3, 40), rng.integers(-1, 6, 40).astype(np.int32)
+    order[order == 4] = 5
+    plain = [min(zip(price[order == n], goods[order == n], strict=True), default=(0, -2))[1] for n in range(9)]
+    assert kernels.find_cheapest(order, price, goods, 9).tolist() == plain
+
+
+@given(st.lists(st.floats(0, 3), max_size=40))
+def test_close_numbers_are_counted_as_by_numpy(numbers: list[float]) -> None:
+    scaled = np.sort(np.array(numbers, np.float64))
+    plain = np.searchsorted(scaled, scaled + 0.1, side="right") - np.searchsorted(scaled, scaled - 0.1, side="left")
+    assert kernels.count_close(scaled, 0.1).tolist() == plain.tolist()

@@ -12,6 +12,7 @@ import numpy as np
 
 from tuike.risk.model import MISSING, Family, IdentifierKind, Settings
 from tuike.risk.sweep import kernels
+from tuike.risk.sweep.ordering import mark_common
 from tuike.risk.sweep.trade import (
     DAY,
     HOUR,
@@ -19,8 +20,10 @@ from tuike.risk.sweep.trade import (
     STRONG,
     Column,
     Links,
+    Places,
     Purchases,
     distinct,
+    group_by,
     sort_by,
     to_starts,
 )
@@ -106,7 +109,9 @@ def describe_dealings(
     person = world.person
     is_own = person[buyer + world.promoters] == person[purchases.promoter[order]]
     order, hub, buyer = order[~is_own], hub[~is_own], buyer[~is_own]
-    keys, dealing = np.unique(hub.astype(np.int64) * world.buyers + buyer, return_inverse=True)
+    keys = hub.astype(np.int64) * world.buyers + buyer
+    groups = group_by(keys)
+    keys, dealing = keys[groups.first], groups.number
     d_hub, d_buyer = keys // world.buyers, keys % world.buyers
     count = keys.size
     d_starts = to_starts(d_hub, hubs)
@@ -174,7 +179,7 @@ def _bin_quantiles(values: Column) -> Column:
 def _least(group: Column, values: Column, count: int) -> Column:
     known = values != MISSING
     least = np.full(count, np.iinfo(np.int64).max)
-    np.minimum.at(least, group[known], values[known])
+    kernels.take_least(group[known], values[known], least)
     least[least == np.iinfo(np.int64).max] = MISSING
     return least
 
@@ -286,10 +291,8 @@ def _bin_amounts(world: World, purchases: Purchases, order: Column, hub: Column,
 
     The same goods at the same price prove nothing, so orders of the same goods are not compared.
     """
-    first_line = np.full(purchases.at.size, -1)
-    cheapest = np.lexsort((world.orders.sku, world.orders.amount, purchases.of_line))[::-1]
-    first_line[purchases.of_line[cheapest]] = cheapest
-    sku = world.orders.sku[first_line][order]
+    lines = world.orders
+    sku = kernels.find_cheapest(purchases.of_line, lines.amount, lines.sku, purchases.at.size)[order]
     amount = purchases.amount[order]
     use = np.flatnonzero((amount > 0) & (sku >= 0))
     by_amount = use[sort_by(hub[use], amount[use])]
@@ -314,7 +317,7 @@ def _bin_amounts(world: World, purchases: Purchases, order: Column, hub: Column,
 
 def _count_near(scaled: Column, group: Column) -> tuple[Column, Column]:
     """Return how many of the (sorted) values lie within one per cent of each, itself too, and how many a group has."""
-    near = np.searchsorted(scaled, scaled + 0.01, side="right") - np.searchsorted(scaled, scaled - 0.01, side="left")
+    near = kernels.count_close(scaled, 0.01)
     return near, np.bincount(group)[group] if group.size else near
 
 
@@ -324,7 +327,7 @@ def _bin_nearness(values: Column, hub: Column) -> Column:
     known = np.flatnonzero(values != MISSING)
     if known.size < 2:
         return bins
-    everybody = np.sort(values[known])
+    everybody = Places(np.sort(values[known]))
     order = known[sort_by(hub[known], values[known])]
     at, group = values[order], hub[order]
     gap = np.full(order.size, np.iinfo(np.int64).max // 4)
@@ -332,8 +335,8 @@ def _bin_nearness(values: Column, hub: Column) -> Column:
     step = np.where(inside, at[1:] - at[:-1], np.iinfo(np.int64).max // 4)
     gap[1:] = step
     gap[:-1] = np.minimum(gap[:-1], step)
-    around = np.searchsorted(everybody, at + gap, side="right") - np.searchsorted(everybody, at - gap, side="left")
-    expected = around / everybody.size * np.maximum(np.bincount(group)[group] - 1, 1)
+    around = everybody.count_up_to(at + gap) - everybody.count_less(at - gap)
+    expected = around / known.size * np.maximum(np.bincount(group)[group] - 1, 1)
     bins[order] = np.digitize(expected, (0.003, 0.01, 0.03, 0.1, 0.3, 1.0))
     return bins
 
@@ -540,7 +543,7 @@ def _measure_unseen(
         return np.zeros(hubs)
     looked = distinct(touches.promoter[use].astype(np.int64) * world.buyers + touches.buyer[use])
     bought = distinct(promoter.astype(np.int64) * world.buyers + buyer)
-    is_buyer = np.isin(looked, bought)
+    is_buyer = mark_common(looked, bought)
     inside = np.bincount(looked[is_buyer] // world.buyers, minlength=world.promoters)
     outside = np.bincount(looked[~is_buyer] // world.buyers, minlength=world.promoters)
     usual = float(np.median(outside[inside >= 3] / inside[inside >= 3])) if (inside >= 3).any() else 0.0

@@ -65,22 +65,54 @@ def count_near(group_starts, at, owner, window, room, out):
 
 
 @compiled
-def list_near(group_starts, at, owner, window, room, left, right, gap):
-    """Write the pairs of events of one group within `window`; with empty arrays only count them."""
-    count = 0
-    for group in range(group_starts.size - 1):
-        first, end = group_starts[group], group_starts[group + 1]
-        for i in range(first, end):
-            seen = 0
-            for j in range(i + 1, end):
-                if at[j] - at[i] > window or seen >= room:
+def list_meetings(starts, at, buyer, part, windows, worth, room, least, unit, buyers):
+    """Return a number for each meeting of two buyers: (lower buyer * buyers + higher buyer) * 1024 + whole units.
+
+    Two events of one group meet if they lie within the windows that `worth[group, window]` has, and at most `room`
+    places apart. A meeting counts from `least` on; its worth is that of its window times the larger of the parts that
+    both events are of their baskets, below 1024 units.
+    """
+    space = 1024
+    listed = np.empty(space, np.int64)
+    found, widest = 0, worth.shape[1] - 1
+    for group in range(starts.size - 1):
+        end = starts[group + 1]
+        for i in range(starts[group], end):
+            scale = 0
+            for j in range(i + 1, min(end, i + room + 1)):
+                gap = at[j] - at[i]
+                while scale <= widest and windows[scale] < gap:
+                    scale += 1
+                if scale > widest:
                     break
-                seen += 1
-                if owner[j] != owner[i]:
-                    if left.size:
-                        left[count], right[count], gap[count] = i, j, at[j] - at[i]
-                    count += 1
-    return count
+                nats = worth[group, scale]
+                if buyer[j] != buyer[i] and nats >= least:
+                    if found == space:
+                        listed = np.concatenate((listed, np.empty(space, np.int64)))
+                        space *= 2
+                    low, high = min(buyer[i], buyer[j]), max(buyer[i], buyer[j])
+                    listed[found] = (low * buyers + high) * 1024 + np.int64(
+                        np.rint(nats * max(part[i], part[j]) * unit)
+                    )
+                    found += 1
+    return listed[:found]
+
+
+@compiled
+def add_up_meetings(listed, buyers, enough):
+    """Return the pairs of buyers whose meetings, sorted, come to `enough` units or more together, and their units."""
+    left, right = np.empty(listed.size, np.int32), np.empty(listed.size, np.int32)
+    weight = np.empty(listed.size, np.int64)
+    found, at = 0, 0
+    while at < listed.size:
+        pair, units = listed[at] >> 10, np.int64(0)
+        while at < listed.size and listed[at] >> 10 == pair:
+            units += listed[at] & 1023
+            at += 1
+        if units >= enough:
+            left[found], right[found], weight[found] = pair // buyers, pair % buyers, units
+            found += 1
+    return left[:found], right[:found], weight[:found]
 
 
 @compiled
@@ -110,14 +142,61 @@ def list_around(group_starts, group_of, at, chosen, window, is_chosen, counts, n
 @compiled
 def count_gaps(group_starts, at, windows, out):
     """Count, for each group and window, the pairs of its events that lie within it (all of them, by two pointers)."""
-    for number in range(windows.size):
-        for group in range(group_starts.size - 1):
-            first, end = group_starts[group], group_starts[group + 1]
+    for group in range(group_starts.size - 1):
+        first, end = group_starts[group], group_starts[group + 1]
+        for number in range(windows.size):
             low = first
             for i in range(first, end):
                 while at[i] - at[low] > windows[number]:
                     low += 1
                 out[group, number] += i - low
+
+
+@compiled
+def add_known(group, values, unknown, sums):
+    """Add to each group the values of its rows that are known."""
+    for i in range(group.size):
+        if values[i] != unknown:
+            sums[group[i]] += values[i]
+
+
+@compiled
+def take_greatest(group, values, greatest):
+    """Raise what each group has to the greatest value of its rows."""
+    for i in range(group.size):
+        greatest[group[i]] = max(greatest[group[i]], values[i])
+
+
+@compiled
+def take_least(group, values, least):
+    """Lower what each group has to the least value of its rows."""
+    for i in range(group.size):
+        least[group[i]] = min(least[group[i]], values[i])
+
+
+@compiled
+def find_cheapest(of_line, amounts, skus, count):
+    """Return the goods of the cheapest line of each order; of equal ones those with the lowest number."""
+    price, chosen = np.zeros(count, np.int64), np.full(count, -2, np.int64)
+    for i in range(of_line.size):
+        order = of_line[i]
+        if chosen[order] == -2 or (amounts[i], skus[i]) < (price[order], chosen[order]):
+            price[order], chosen[order] = amounts[i], skus[i]
+    return chosen
+
+
+@compiled
+def count_close(scaled, reach):
+    """Return how many of the sorted numbers lie within `reach` of each, itself too."""
+    near = np.empty(scaled.size, np.int64)
+    low, high = 0, 0
+    for i in range(scaled.size):
+        while scaled[low] < scaled[i] - reach:
+            low += 1
+        while high < scaled.size and scaled[high] <= scaled[i] + reach:
+            high += 1
+        near[i] = high - low
+    return near
 
 
 @compiled
@@ -241,37 +320,6 @@ def sort_by(keys, count, order):
         found[place[keys[j]]] = j
         place[keys[j]] += 1
     return found
-
-
-@compiled
-def add_up_pairs(low, high, units, count):
-    """Add up the units of equal pairs of numbers below `count`; returns the distinct pairs and their sums."""
-    order = sort_by(low, count, None)
-    sums = np.zeros(count, np.int64)
-    met = np.zeros(count, np.bool_)
-    touched = np.empty(low.size, np.int64)
-    left, right = np.empty(low.size, np.int64), np.empty(low.size, np.int64)
-    weight = np.empty(low.size, np.int64)
-    found = 0
-    at = 0
-    while at < low.size:
-        a = low[order[at]]
-        seen = 0
-        while at < low.size and low[order[at]] == a:
-            b = high[order[at]]
-            if not met[b]:
-                met[b] = True
-                touched[seen] = b
-                seen += 1
-            sums[b] += units[order[at]]
-            at += 1
-        for i in range(seen):
-            b = touched[i]
-            left[found], right[found], weight[found] = a, b, sums[b]
-            found += 1
-            met[b] = False
-            sums[b] = 0
-    return left[:found], right[:found], weight[:found]
 
 
 @compiled

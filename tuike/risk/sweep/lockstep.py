@@ -160,19 +160,15 @@ def _find_in_time(world: World, events: Events, settings: Settings) -> list[Bloc
     budget = min(settings.pairs_per_event_max // 2 * events.at.size, _PAIRS_FREE + 2 * events.at.size)
     fits = np.flatnonzero((surroundings.near_all <= budget) & (everywhere <= np.exp(-_NATS_MIN)))
     widest = int(fits[-1]) if fits.size else 0
-    nothing = np.empty(0, np.int64)
-    count = kernels.list_near(events.starts, events.at, events.buyer, WINDOWS[widest], _ROOM, nothing, nothing, nothing)
-    left, right, gap = (np.empty(count, np.int64) for _ in range(3))
-    kernels.list_near(events.starts, events.at, events.buyer, WINDOWS[widest], _ROOM, left, right, gap)
-    scale = np.searchsorted(WINDOWS, gap)
-    target = events.target[left]
-    local = (near[target, scale] / np.maximum(pairs[target], 1)) ** 2
-    nats = -np.log(np.maximum(np.maximum(everywhere[scale], local), np.exp(-12.0)))
-    use = nats >= _NATS_OF_PAIR
+    local = (near[:, : widest + 1] / np.maximum(pairs, 1)[:, None]) ** 2
+    worth = -np.log(np.maximum(np.maximum(everywhere[: widest + 1], local), np.exp(-12.0)))
+    meetings = kernels.list_meetings(
+        events.starts, events.at, events.buyer, events.part, WINDOWS, worth, _ROOM, _NATS_OF_PAIR, _UNIT, world.buyers
+    )
+    meetings.sort()
+    left, right, weight = kernels.add_up_meetings(meetings, world.buyers, int(_NATS_OF_TIE * _UNIT))
+    graph = _keep_strong(left, right, weight, world.buyers)
     active = distinct(events.buyer).size
-    left, right = left[use], right[use]
-    nats = nats[use] * np.maximum(events.part[left], events.part[right])
-    graph = _add_up(events.buyer[left], events.buyer[right], nats, world.buyers)
 
     def judge(members: Column) -> tuple[Column, float, Column]:
         return _judge_time(world, events, surroundings, everywhere, members)
@@ -186,13 +182,6 @@ def _find_in_time(world: World, events: Events, settings: Settings) -> list[Bloc
 
 Graph = tuple[Column, Column, Column]
 Judge = Callable[[Column], tuple[Column, float, Column]]
-
-
-def _add_up(left: Column, right: Column, nats: Column, buyers: int) -> Graph:
-    """Add up what pairs are worth, in whole units, so that no order of adding matters."""
-    units = np.round(nats * _UNIT).astype(np.int64)
-    left, right, weight = kernels.add_up_pairs(np.minimum(left, right), np.maximum(left, right), units, buyers)
-    return _keep_strong(left, right, weight, buyers)
 
 
 def _keep_strong(left: Column, right: Column, weight: Column, buyers: int) -> Graph:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tuike.risk.model import MISSING, IdentifierKind, Settings
-from tuike.risk.sweep import kernels
+from tuike.risk.sweep import kernels, ordering
 from tuike.risk.sweep.world import World
 
 Column = np.ndarray
@@ -74,14 +74,14 @@ def gather_purchases(world: World) -> Purchases:
     key = (lines.order.astype(np.int64) * (world.buyers + 1) + lines.buyer + 1) * (world.promoters + 1) + (
         lines.promoter + 1
     )
-    _, first, of_line = np.unique(key, return_index=True, return_inverse=True)
-    count = first.size
-    amount = np.zeros(count, np.int64)
-    np.add.at(amount, of_line, np.where(lines.amount == MISSING, 0, lines.amount))
+    groups = group_by(key)
+    first, of_line = groups.first, groups.number
+    amount = np.zeros(first.size, np.int64)
+    kernels.add_known(of_line, lines.amount, MISSING, amount)
     latest = []
     for column in (lines.placed_at, lines.paid_at, lines.received_at, lines.refunded_at):
-        value = np.full(count, MISSING)
-        np.maximum.at(value, of_line, column)
+        value = np.full(first.size, MISSING)
+        kernels.take_greatest(of_line, column, value)
         latest.append(value)
     buyer, promoter = lines.buyer[first], lines.promoter[first]
     placed, paid, received, refunded = latest
@@ -98,33 +98,104 @@ def _list_customers(world: World, buyer: Column, promoter: Column) -> tuple[Colu
     return (pairs // world.promoters, pairs % world.promoters) if pairs.size else (pairs, pairs)
 
 
+@dataclass(slots=True)
+class Groups:
+    """Rows with equal keys: `order` puts them together, groups begin at `starts`, `number` tells the group of a row."""
+
+    order: Column
+    starts: Column
+    number: Column
+
+    @property
+    def first(self) -> Column:
+        """One row of each group."""
+        return self.order[self.starts[:-1]]
+
+    @property
+    def size(self) -> Column:
+        """How many rows each group has."""
+        return np.diff(self.starts)
+
+
+def group_by(keys: Column) -> Groups:
+    """Group rows by a whole number; groups are numbered from the least on, rows of one are in no certain order."""
+    order = np.argsort(keys)
+    return Groups(order, *ordering.number_sorted(keys, order))
+
+
 def sort_by(*columns: Column) -> Column:
     """Return the order by whole-number columns, the most significant first; which of equal rows comes first is open.
 
-    Columns are packed into as few 64-bit keys as hold them: one key is sorted several times faster than several.
+    Columns are packed into 64-bit keys, for one key is sorted many times faster than several; what the first leaves
+    equal is settled by the next.
     """
-    keys: list[Column] = []
-    room = 2**62
-    for column in reversed(columns):
-        known = column[column != MISSING]
-        if not column.size:
-            return np.empty(0, np.int64)
-        low, high = (int(known.min()), int(known.max())) if known.size else (0, 0)
+    if not columns[0].size:
+        return np.empty(0, np.int64)
+    (key, _), *others = _pack(columns)
+    order = np.argsort(key)
+    if others:
+        is_new = _find_changes(key[order])
+        for key, span in others:
+            _settle(order, is_new, key, span)
+    return order
+
+
+def _pack(columns: tuple[Column, ...]) -> list[tuple[Column, int]]:
+    """Return the columns as few keys, the most significant first, each with how many values it may have."""
+    keys: list[tuple[Column, int]] = []
+    for column in columns:
+        values = column.astype(np.int64, copy=False)
+        low, high, known = ordering.measure_column(values, MISSING)
         # The unknown comes first, a step before all that is known.
-        low, unit = low - SECOND * (known.size < column.size), 1
-        span = high - low + 1
-        shifted = np.maximum(column.astype(np.int64), low) - low
-        if span > 2**32 and not (shifted % SECOND).any():
-            unit = SECOND
-            shifted //= unit
-        span = span // unit + 1
-        if room * span >= 2**62:
-            keys.append(shifted)
-            room = span
-        else:
-            keys[-1] += shifted * room
-            room *= span
-    return np.argsort(keys[0]) if len(keys) == 1 else np.lexsort(keys)
+        step = SECOND if high - low > 2**32 and ordering.is_stepped(values, low, SECOND) else 1
+        low -= step * (known < values.size)
+        span = (high - low) // step + 1
+        if not keys or keys[-1][1] * span >= 2**62:
+            keys.append((np.zeros(values.size, np.int64), 1))
+        ordering.add_digit(keys[-1][0], values, low, step, span)
+        keys[-1] = keys[-1][0], keys[-1][1] * span
+    return keys
+
+
+def _find_changes(values: Column) -> Column:
+    """Say of each value whether it differs from the one before."""
+    is_new = np.ones(values.size, bool)
+    is_new[1:] = values[1:] != values[:-1]
+    return is_new
+
+
+def _settle(order: Column, is_new: Column, key: Column, span: int) -> None:
+    """Sort by a further key within what is equal so far, and say what is equal then."""
+    alone = is_new.copy()
+    alone[:-1] &= is_new[1:]
+    tied = np.flatnonzero(~alone)
+    if not tied.size:
+        return
+    group = np.cumsum(is_new[tied]) - 1
+    value = key[order[tied]]
+    by_value = np.argsort(group * span + value) if (int(group[-1]) + 1) * span < 2**62 else np.lexsort((value, group))
+    order[tied] = order[tied][by_value]
+    is_new[tied] |= _find_changes(value[by_value])
+
+
+class Places:
+    """Searches sorted whole numbers for many others in any order, by a table of where to begin."""
+
+    def __init__(self, found: Column) -> None:
+        self._found = found
+        self._low = int(found[0]) if found.size else 0
+        span = int(found[-1]) - self._low + 1 if found.size else 1
+        # About one number a stretch.
+        self._shift = max(0, (span // max(1, found.size)).bit_length() - 1)
+        self._begins = ordering.list_stretches(found, self._low, self._shift, ((span - 1) >> self._shift) + 1)
+
+    def count_less(self, values: Column) -> Column:
+        """Return how many are less than each value."""
+        return ordering.find_places(self._found, values, self._low, self._shift, self._begins, False)
+
+    def count_up_to(self, values: Column) -> Column:
+        """Return how many are each value or less."""
+        return ordering.find_places(self._found, values, self._low, self._shift, self._begins, True)
 
 
 def _find_lags(world: World, buyer: Column, promoter: Column, at: Column) -> Column:
@@ -138,14 +209,13 @@ def _find_lags(world: World, buyer: Column, promoter: Column, at: Column) -> Col
     width = world.promoters + 1
     pair_touch = touches.buyer[known].astype(np.int64) * width + touches.promoter[known]
     pair_order = buyer[asked].astype(np.int64) * width + promoter[asked]
-    _pairs, code = np.unique(np.concatenate((pair_touch, pair_order)), return_inverse=True)
-    instants = np.concatenate((touches.at[known], at[asked]))
+    pairs, instants = np.concatenate((pair_touch, pair_order)), np.concatenate((touches.at[known], at[asked]))
     is_order = np.concatenate((np.zeros(pair_touch.size, np.int8), np.ones(asked.size, np.int8)))
-    order = sort_by(code, instants, is_order)
+    order = sort_by(pairs, instants, is_order)
     newest = np.where(is_order[order] == 0, np.arange(order.size), -1)
     newest = np.maximum.accumulate(newest)
     found = (is_order[order] == 1) & (newest >= 0)
-    found &= code[order[np.maximum(newest, 0)]] == code[order]
+    found &= pairs[order[np.maximum(newest, 0)]] == pairs[order]
     place = order[found] - pair_touch.size
     lag[asked[place]] = instants[order[found]] - instants[order[newest[found]]]
     return lag
@@ -172,14 +242,16 @@ def find_links(world: World, settings: Settings) -> Links:
     room = int((users[chosen] * (users[chosen] - 1) // 2).sum())
     left, right, source = (np.empty(room, np.int64) for _ in range(3))
     kernels.expand_pairs(starts, member, chosen, left, right, source)
-    pairs, inverse = np.unique(left * world.persons + right, return_inverse=True)
+    pairs = left * world.persons + right
+    groups = group_by(pairs)
+    inverse, pairs = groups.number, pairs[groups.first]
     is_strong, is_personal = np.zeros(pairs.size, bool), np.zeros(pairs.size, bool)
     for found, kinds in ((is_strong, STRONG), (is_personal, PERSONAL)):
         found[inverse[np.array([kind in kinds for kind in _KINDS])[kind_of[source]]]] = True
     fewest = np.full(pairs.size, np.iinfo(np.int64).max)
-    np.minimum.at(fewest, inverse, users[source])
+    kernels.take_least(inverse, users[source], fewest)
     kind = np.zeros(pairs.size, np.int64)
-    np.maximum.at(kind, inverse, kind_of[source])
+    kernels.take_greatest(inverse, kind_of[source].astype(np.int64), kind)
     left, right = pairs // world.persons, pairs % world.persons
     sides = np.zeros(world.persons, np.int8)
     sides[world.person[: world.promoters]] |= 1

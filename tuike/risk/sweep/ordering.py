@@ -1,0 +1,100 @@
+"""Compiled pieces of sorting, numbering and searching, where what numpy has spends its time waiting for memory."""
+
+import numpy as np
+
+from tuike.risk.sweep.jit import compiled
+
+
+@compiled
+def measure_column(values, unknown):
+    """Return the least and the greatest of the values that are known, and how many are."""
+    low, high, known = np.int64(0), np.int64(0), 0
+    for i in range(values.size):
+        if values[i] != unknown:
+            low = values[i] if known == 0 else min(low, values[i])
+            high = values[i] if known == 0 else max(high, values[i])
+            known += 1
+    return low, high, known
+
+
+@compiled
+def is_stepped(values, low, step):
+    """Say whether all values from `low` on lie whole steps above it."""
+    for i in range(values.size):
+        if values[i] > low and (values[i] - low) % step != 0:
+            return False
+    return True
+
+
+@compiled
+def add_digit(keys, values, low, step, span):
+    """Put one more digit behind each key: how many steps a value lies above `low`, nought for what lies below."""
+    for i in range(keys.size):
+        digit = max(values[i], low) - low
+        keys[i] = keys[i] * span + (digit if step == 1 else digit // step)
+
+
+@compiled
+def number_sorted(keys, order):
+    """Number the distinct keys, given their order; returns where each begins there, and the number of each row."""
+    starts, number = np.empty(keys.size + 1, np.int64), np.empty(keys.size, np.int64)
+    count = 0
+    for i in range(keys.size):
+        if i == 0 or keys[order[i]] != keys[order[i - 1]]:
+            starts[count] = i
+            count += 1
+        number[order[i]] = count - 1
+    starts[count] = keys.size
+    return starts[: count + 1].copy(), number
+
+
+@compiled
+def find_places(found, values, low, shift, begins, is_after):
+    """Return, for each value, how many of the sorted whole numbers `found` are less, or with `is_after` not greater.
+
+    `begins` says where the numbers of each stretch of 2**shift from `low` on begin, so that few are looked at.
+    """
+    places = np.empty(values.size, np.int64)
+    stretches = begins.size - 1
+    for i in range(values.size):
+        value = values[i]
+        stretch = (value - low) >> shift
+        if value < low:
+            places[i] = 0
+        elif stretch >= stretches:
+            places[i] = found.size
+        else:
+            first, end = begins[stretch], begins[stretch + 1]
+            while first < end:
+                middle = (first + end) >> 1
+                if found[middle] < value or (is_after and found[middle] == value):
+                    first = middle + 1
+                else:
+                    end = middle
+            places[i] = first
+    return places
+
+
+@compiled
+def list_stretches(found, low, shift, stretches):
+    """Return where in the sorted numbers each stretch of 2**shift from `low` on begins, and their end."""
+    begins = np.empty(stretches + 1, np.int64)
+    at = 0
+    for stretch in range(stretches):
+        while at < found.size and (found[at] - low) >> shift < stretch:
+            at += 1
+        begins[stretch] = at
+    begins[stretches] = found.size
+    return begins
+
+
+@compiled
+def mark_common(left, right):
+    """Say of each of the sorted numbers `left` whether it is among the sorted numbers `right`."""
+    common = np.zeros(left.size, np.bool_)
+    at = 0
+    for i in range(left.size):
+        while at < right.size and right[at] < left[i]:
+            at += 1
+        common[i] = at < right.size and right[at] == left[i]
+    return common
