@@ -166,7 +166,7 @@ class CaseEventAnswer(Answer):
 
 class RiskCaseBrief(Answer):
     id = ma.fields.String(required=True)
-    source = ma.fields.String(required=True, validate=ma.validate.OneOf(["sweep", "person"]))
+    source = ma.fields.String(required=True, validate=ma.validate.OneOf(["sweep", "person", "orders"]))
     state = ma.fields.String(required=True, validate=ma.validate.OneOf(STATES))
     pattern = ma.fields.String(required=True)
     score = ma.fields.Float(required=True)
@@ -191,7 +191,9 @@ class RiskCaseBrief(Answer):
 class RiskCaseAnswer(RiskCaseBrief):
     members = ma.fields.List(ma.fields.Nested(RiskMemberAnswer), required=True)
     at_stake = ma.fields.List(ma.fields.Nested(AtStakeAnswer), required=True)
-    sentences = ma.fields.List(ma.fields.String(), required=True, metadata={"description": "What joined it by itself."})
+    sentences = ma.fields.List(
+        ma.fields.String(), required=True, metadata={"description": "What opened it, and joined it, by itself."}
+    )
     sentences_zh = ma.fields.List(ma.fields.String(), required=True)
     history = ma.fields.List(ma.fields.Nested(CaseEventAnswer), required=True)
 

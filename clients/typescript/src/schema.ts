@@ -5990,11 +5990,11 @@ export interface components {
             readonly orders_count: number;
             readonly pattern: string;
             readonly score: number;
-            /** @description What joined it by itself. */
+            /** @description What opened it, and joined it, by itself. */
             readonly sentences: readonly string[];
             readonly sentences_zh: readonly string[];
             /** @enum {string} */
-            readonly source: "sweep" | "person";
+            readonly source: "sweep" | "person" | "orders";
             /** @enum {string} */
             readonly state: "open" | "held" | "confirmed" | "banned" | "innocent";
             readonly summary: string;
@@ -6021,7 +6021,7 @@ export interface components {
             readonly pattern: string;
             readonly score: number;
             /** @enum {string} */
-            readonly source: "sweep" | "person";
+            readonly source: "sweep" | "person" | "orders";
             /** @enum {string} */
             readonly state: "open" | "held" | "confirmed" | "banned" | "innocent";
             readonly summary: string;

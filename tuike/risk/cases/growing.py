@@ -6,7 +6,7 @@ Each order does this once, in the transaction of its check, so crashes, repetiti
 the next sweep counts the same orders itself.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -70,21 +70,20 @@ def join_order(touched: Touched, facts: Facts, seen: GraphFacts) -> None:
                 touched.grown.append(grown)
 
 
-def write_joined(tx: Transaction, touched: Touched, *, now: datetime) -> None:
-    """Write what was noted; the cases must be locked."""
-    if not touched.grown:
-        return
-    joined = [one for one in touched.grown if one.newcomer is None]
+def write_joined(tx: Transaction, touched: Touched, *, but: Collection[str] = (), now: datetime) -> None:
+    """Write what was noted of cases, `but` for those that have it already; the cases must be locked."""
+    grown = [one for one in touched.grown if one.case_id not in but]
+    joined = [one for one in grown if one.newcomer is None]
     if joined:
         store.add_to_counts(tx, joined=[(one.case_id, one.goods_minor) for one in joined], now=now)
-    met = {(one.case_id, one.newcomer.key): one for one in touched.grown if one.newcomer is not None}
+    met = {(one.case_id, one.newcomer.key): one for one in grown if one.newcomer is not None}
     for (case_id, _), one in sorted(met.items()):
         assert one.newcomer is not None
         if store.add_context(tx, case_id=case_id, member=one.newcomer):
             detail = {"account_kind": one.newcomer.account_kind, "account_id": one.newcomer.account_id}
             store.add_event(tx, case_id=case_id, actor_id=WATCHER.id, actor_name=WATCHER.name, action="joined", note="",
                             detail=detail | {"score": one.newcomer.score}, now=now)  # fmt: skip
-    edges = [(one.case_id, edge) for one in touched.grown for edge in one.edges]
+    edges = [(one.case_id, edge) for one in grown for edge in one.edges]
     store.append_evidence(tx, edges=edges, origin="order", now=now)
 
 

@@ -32,8 +32,11 @@ class CaseAction(StrEnum):
 
 
 class CaseSource(StrEnum):
+    """Who opened a case: a sweep, a person, or the orders of a group that gathered between two sweeps."""
+
     SWEEP = "sweep"
     PERSON = "person"
+    ORDERS = "orders"
 
 
 @dataclass(frozen=True, slots=True)

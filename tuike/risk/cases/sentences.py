@@ -2,13 +2,17 @@
 
 from collections.abc import Sequence
 
-from tuike.risk.cases.model import CaseMember, CaseState, Reach, RiskCase
+from tuike.risk.cases.model import CaseMember, CaseSource, CaseState, Reach, RiskCase
 from tuike.risk.model import Role
 
 
 def tell_growth(case: RiskCase, members: Sequence[CaseMember]) -> tuple[list[str], list[str]]:
-    """Return what joined a case by itself, and how much is near it, in English and in Chinese."""
+    """Return what opened or joined a case by itself, and how much is near it, in English and in Chinese."""
     english, chinese = [], []
+    if case.source is CaseSource.ORDERS:
+        told = _tell_opening(case, members)
+        english.append(told[0])
+        chinese.append(told[1])
     if case.joined_orders_count:
         english.append(f"{case.joined_orders_count} orders among its members joined since it was last found.")
         chinese.append(f"自上次发现以来，成员之间新增 {case.joined_orders_count} 笔订单并入本案。")
@@ -25,6 +29,17 @@ def tell_growth(case: RiskCase, members: Sequence[CaseMember]) -> tuple[list[str
         )
         chinese.append(f"上次决定之后新增 {unheld} 名被指控成员，如需纳入请再次冻结或确认。")
     return english, chinese
+
+
+def _tell_opening(case: RiskCase, members: Sequence[CaseMember]) -> tuple[str, str]:
+    """Return how orders opened a case, in English and in Chinese."""
+    if case.sweep_id is not None:
+        return "Its own orders opened the case before a sweep found the group.", "本案先由订单立案，其后被扫描发现。"
+    buyers = sum(member.accused and member.account_kind == "buyer" for member in members)
+    return (
+        f"Opened by its orders: {buyers} buyers share what few people use with the promoter; no sweep found them.",
+        f"本案由订单立案：{buyers} 名与推客共用很少有人使用的标识的买家通过其下单。扫描尚未发现该群体。",
+    )
 
 
 def tell_reach(near: Reach) -> tuple[str, str]:

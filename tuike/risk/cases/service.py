@@ -95,6 +95,8 @@ def merge_found(
         detail = {"members": len(group.members), "score": group.score}
         _tell(tx, case.id, SWEEPER, "found", "", detail | ({"innocent_before": cleared} if cleared else {}), now=now)
         new += 1
+    for case_id in store.list_unseen(tx, until=seen_until):  # orders said so; the whole shop does not
+        _tell(tx, case_id, SWEEPER, "not_found", "", {"sweep_id": sweep_id}, now=now)
     outbox.emit_many(tx, topic=CONFIRMED, keys=store.list_confirmed(tx, limit=_SPREAD_MOST), now=now)
     return Merged(new, updated, suppressed)
 

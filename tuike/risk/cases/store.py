@@ -220,6 +220,96 @@ def lock_growth(tx: Transaction, *, shared: bool) -> None:
     tx.execute(text(f"SELECT {function}(:lock)"), {"lock": _GROWTH})
 
 
+_GATHERING = 7_485_013
+"""First half of the advisory locks of promoters whose orders are checked for who gathers there."""
+# By hash, so that whoever locks several does so in one sequence; two promoters of one hash share a lock.
+_LOCK_PROMOTERS = text(
+    """
+    SELECT pg_advisory_xact_lock(:space, one.hash)
+    FROM (SELECT DISTINCT hashtext(promoter_id) AS hash FROM risk_checks WHERE order_id = ANY (:order_ids)
+          ORDER BY 1) one
+    """
+).bindparams(bindparam("order_ids", type_=ARRAY(Text)))
+
+
+def lock_promoters(tx: Transaction, *, order_ids: Sequence[str]) -> None:
+    """Wait for the right to say who gathers at the promoters of checked orders, until the commit."""
+    tx.execute(_LOCK_PROMOTERS, {"space": _GATHERING, "order_ids": list(order_ids)})
+
+
+@dataclass(frozen=True, slots=True)
+class SharingOrder:
+    """A checked order whose buyer shares identifiers with the promoter, with the edges that say so."""
+
+    order_id: str
+    buyer_id: str
+    edges: tuple[Evidence, ...]
+
+
+_LIST_SHARING = text(
+    """
+    SELECT x.order_id, x.buyer_id, finding->'edges' AS edges
+    FROM (SELECT * FROM risk_checks
+          WHERE promoter_id = :promoter_id AND dry_outcome <> 'pass' AND placed_at > :since AND placed_at <= :until
+          ORDER BY placed_at DESC LIMIT :limit) x
+    CROSS JOIN LATERAL jsonb_array_elements(x.findings) finding
+    WHERE finding->>'rule_id' = 'shared_identifier' AND (finding->'detail'->>'users')::int <= :users_max
+      AND x.decision IS DISTINCT FROM 'passed'
+    ORDER BY x.order_id
+    """
+)
+
+
+def list_sharing(
+    tx: Transaction, *, promoter_id: str, since: datetime, until: datetime, users_max: int, limit: int
+) -> list[SharingOrder]:
+    """Return a promoter's newest orders whose buyers share what few enough use, but for those that a person passed."""
+    asked = {"promoter_id": promoter_id, "since": since, "until": until, "users_max": users_max, "limit": limit}
+    return [
+        SharingOrder(row.order_id, row.buyer_id, tuple(Evidence(**edge) for edge in row.edges))
+        for row in tx.execute(_LIST_SHARING, asked)
+    ]
+
+
+def list_edges(tx: Transaction, *, case_id: str) -> set[tuple[str, ...]]:
+    """Return what the edges of a case say, without their weights."""
+    rows = tx.execute(
+        text("SELECT from_kind, from_id, relation, to_kind, to_id FROM risk_case_evidence WHERE case_id = :case_id"),
+        {"case_id": case_id},
+    )
+    return {tuple(row) for row in rows}
+
+
+_ACCUSE_MEMBERS = text(
+    """
+    INSERT INTO risk_case_members AS m (case_id, account_kind, account_id, role, score, accused)
+    SELECT :case_id, one.kind, one.id, one.role, one.score, true
+    FROM unnest(:kinds, :ids, :roles, :scores) AS one (kind, id, role, score)
+    ON CONFLICT (case_id, account_kind, account_id) DO UPDATE
+        SET role = excluded.role, score = excluded.score, accused = true WHERE NOT m.accused
+    RETURNING account_kind, account_id
+    """
+).bindparams(
+    *(bindparam(name, type_=ARRAY(Text)) for name in ("kinds", "ids", "roles")),
+    bindparam("scores", type_=ARRAY(Float(53))),
+)
+
+
+def accuse_members(tx: Transaction, *, case_id: str, members: Sequence[CaseMember]) -> set[tuple[str, str]]:
+    """Accuse accounts in a locked case, and return those whom it did not accuse before."""
+    rows = tx.execute(
+        _ACCUSE_MEMBERS,
+        {
+            "case_id": case_id,
+            "kinds": [one.account_kind for one in members],
+            "ids": [one.account_id for one in members],
+            "roles": [one.role for one in members],
+            "scores": [one.score for one in members],
+        },
+    )
+    return {(row.account_kind, row.account_id) for row in rows}
+
+
 _STANDING = """
     FROM risk_checks k
     CROSS JOIN LATERAL (VALUES ('buyer', k.buyer_id), ('promoter', k.promoter_id)) AS who (kind, id)
@@ -637,6 +727,22 @@ def list_reach(tx: Transaction, *, case_id: str, after: int, limit: int) -> list
         {"case_id": case_id, "after": after, "limit": limit},
     )
     return [Reach(*row) for row in rows]
+
+
+def list_unseen(tx: Transaction, *, until: datetime) -> list[str]:
+    """Return the open cases that orders opened until an instant and that no sweep has said anything about."""
+    rows = tx.execute(
+        text(
+            """
+            SELECT c.id FROM risk_cases c
+            WHERE c.state = 'open' AND c.source = 'orders' AND c.sweep_id IS NULL AND c.created_at <= :until
+              AND NOT EXISTS (SELECT 1 FROM risk_case_events e WHERE e.case_id = c.id AND e.action = 'not_found')
+            ORDER BY c.id FOR NO KEY UPDATE
+            """
+        ),
+        {"until": until},
+    )
+    return [row.id for row in rows]
 
 
 def list_confirmed(tx: Transaction, *, limit: int) -> list[str]:

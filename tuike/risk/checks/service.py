@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from tuike import attribution, commission
 from tuike.db import Transaction, outbox
 from tuike.graph import Graph
-from tuike.risk.cases import growing
+from tuike.risk.cases import gathering, growing
 from tuike.risk.checks import rules, store
 from tuike.risk.checks.model import (
     Actor,
@@ -74,17 +74,19 @@ _BY_PERSONS = ("case_held", "deny_list", "near_case")
 def check_orders(tx: Transaction, graph: Graph, *, keys: Sequence[str], now: datetime) -> list[OrderCheck]:
     """Check paid orders, each once, and freeze the commission of those that a live rule stops; return those checked.
 
-    An order of members joins their case. `keys` are ids of orders as `request_checks` wrote them. Raises
-    GraphUnavailable: then nothing is done.
+    An order of members joins their case, and a group that orders alone prove becomes one. `keys` are ids of orders as
+    `request_checks` wrote them. Raises GraphUnavailable: then nothing is done.
     """
     growing.let_grow(tx)
     order_ids = store.open_checks(tx, order_ids=[key.removeprefix(_QUIETLY) for key in keys], now=now)
     if not order_ids:
         return []
+    known = store.list_rules(tx)
+    gathering.lock_promoters(tx, order_ids=order_ids, known=known)
     # Before anything is read: what is decided about a case meanwhile waits, and then sees these orders.
     touched = growing.lock_touched(tx, order_ids=order_ids)
-    known = store.list_rules(tx)
     done = []
+    groups = []
     gathered: dict[str, set[str]] = {}
     for found, seen in gather_facts(tx, graph, order_ids=order_ids, known=known):
         earlier = gathered.setdefault(found.promoter_id, set())
@@ -100,7 +102,9 @@ def check_orders(tx: Transaction, graph: Graph, *, keys: Sequence[str], now: dat
             None, None, 1, now,
         ))  # fmt: skip
         growing.join_order(touched, facts, seen)
-    growing.write_joined(tx, touched, now=now)
+        groups.append(gathering.find_gathering(facts, findings))
+    grown = gathering.write_gathered(tx, [one for one in groups if one is not None], known=known, now=now)
+    growing.write_joined(tx, touched, but=grown, now=now)
     _hold(tx, [check for check in done if check.outcome is not Outcome.PASS], now=now)
     return done
 

@@ -1,0 +1,201 @@
+"""Groups that orders alone prove: the case they open between two sweeps, and what becomes of it."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from tests.e2e.checked_shop import Shop
+from tests.e2e.conftest import Caller
+from tests.e2e.test_risk_growth import find_ring, list_edges, read
+from tuike import reactions, risk
+from tuike.db import outbox
+from tuike.shared.clock import read_clock
+
+
+@pytest.fixture
+def shop(caller: Caller) -> Shop:
+    return Shop(caller)
+
+
+def gather(shop: Shop, promoter: dict[str, Any], *buyers: str, settle: bool = True) -> list[str]:
+    return [shop.buy(promoter, buyer, device="phone", settle=settle) for buyer in buyers]
+
+
+def list_cases(shop: Shop) -> list[dict[str, Any]]:
+    items = shop.risk.read("risk/cases")["items"]
+    return [dict(shop.risk.read(f"risk/cases/{one['id']}")) for one in items]
+
+
+def accused_of(case: dict[str, Any]) -> set[str]:
+    return {one["account_id"] for one in case["members"] if one["accused"]}
+
+
+def test_orders_that_prove_a_new_group_open_its_case_which_holds_nothing(shop: Shop) -> None:
+    promoter = shop.make_promoter("p", device="phone")
+    shop.buy(promoter, "stranger", device="own")
+    orders = gather(shop, promoter, "a", "b", "c")
+    assert list_cases(shop) == []
+
+    orders += gather(shop, promoter, "d")
+
+    (case,) = list_cases(shop)
+    assert (case["source"], case["pattern"], case["state"], case["version"]) == ("orders", "gathering", "open", 1)
+    assert accused_of(case) == {promoter["id"], "a", "b", "c", "d"}
+    assert {one["account_id"]: one["role"] for one in case["members"]}[promoter["id"]] == "beneficiary"
+    assert (case["orders_count"], case["commission_base_minor"], case["joined_orders_count"]) == (4, 40_000, 0)
+    assert case["sentences"] == [
+        "Opened by its orders: 4 buyers share what few people use with the promoter; no sweep found them."
+    ]
+    assert case["sentences_zh"] == [
+        "本案由订单立案：4 名与推客共用很少有人使用的标识的买家通过其下单。扫描尚未发现该群体。"
+    ]
+    assert [(one["action"], one["actor_name"]) for one in case["history"]] == [("gathered", "orders")]
+    edges = list_edges(shop, case)
+    for buyer, order_id in zip("abcd", orders, strict=True):
+        assert (buyer, "placed", order_id) in edges
+        assert (order_id, "credited_to", promoter["id"]) in edges
+        assert shop.statuses(order_id) == ["pending"]
+    assert {one for one, relation, _ in edges if relation == "used"} == {"a", "b", "c", "d", promoter["id"]}
+    assert len(edges) == len(set(edges))
+
+
+def test_a_gathering_case_grows_by_whoever_gathers_next_and_by_every_order_once(shop: Shop) -> None:
+    promoter = shop.make_promoter("p", device="phone")
+    orders = gather(shop, promoter, "a", "b", "c", "d")
+    orders += gather(shop, promoter, "e", "a")
+    (case,) = list_cases(shop)
+    assert accused_of(case) == {promoter["id"], "a", "b", "c", "d", "e"}
+    assert (case["version"], case["orders_count"], case["joined_orders_count"]) == (2, 6, 2)
+    assert [one["action"] for one in case["history"]] == ["gathered", "joined"]
+    edges = list_edges(shop, case)
+    assert len(edges) == len(set(edges))
+    with shop.caller.app.db.transaction() as tx:  # everything comes once more
+        outbox.emit_many(tx, topic="order.unchecked", keys=orders, now=read_clock())
+    shop.settle()
+    assert list_cases(shop) == [case]
+
+
+def test_a_rule_that_is_off_opens_nothing_and_a_live_one_lets_orders_wait_too(shop: Shop) -> None:
+    promoter = shop.make_promoter("p", device="phone")
+    shop.set_rule("gathering", mode="off", buyers=2)
+    gather(shop, promoter, "a", "b")
+    assert list_cases(shop) == []
+    shop.set_rule("gathering", mode="live", buyers=2)
+    (order_id,) = gather(shop, promoter, "c")
+    (case,) = list_cases(shop)
+    assert accused_of(case) == {promoter["id"], "a", "b", "c"}
+    assert shop.statuses(order_id) == ["frozen"]
+    assert not any(one["held"] for one in case["members"])
+
+
+def test_the_next_sweep_takes_a_gathering_case_over_where_it_finds_the_same_group(shop: Shop) -> None:
+    promoter = shop.make_promoter("p", device="phone")
+    gather(shop, promoter, "a", "b", "c", "d")
+    (case,) = list_cases(shop)
+    taken = find_ring(shop, promoter, ["a", "b", "c", "x"], devices={"phone": ["a", "b", "c", "x"]})
+    assert (taken["id"], taken["pattern"], taken["source"], taken["score"]) == (case["id"], "star", "orders", 0.9)
+    assert taken["sentences"] == ["Its own orders opened the case before a sweep found the group."]
+    gather(shop, promoter, "e")  # from here on it is the sweep that says who is accused
+    assert accused_of(read(shop, case)) == {promoter["id"], "a", "b", "c", "x"}
+    assert len(list_cases(shop)) == 1
+
+
+def test_a_sweep_that_does_not_find_the_group_says_so_once(shop: Shop) -> None:
+    promoter, other = shop.make_promoter("p", device="phone"), shop.make_promoter("q")
+    gather(shop, promoter, "a", "b", "c", "d")
+    (case,) = list_cases(shop)
+    for _ in range(2):
+        find_ring(shop, other, ["x", "y"], devices={})
+    assert [one["action"] for one in read(shop, case)["history"]] == ["gathered", "not_found"]
+    assert read(shop, case)["version"] == case["version"]
+
+
+def test_a_group_that_was_found_innocent_does_not_gather_again_until_it_shares_something_new(shop: Shop) -> None:
+    promoter = shop.make_promoter("p", device="phone")
+    gather(shop, promoter, "a", "b", "c", "d")
+    (case,) = list_cases(shop)
+    shop.decide(case, "innocent")
+    gather(shop, promoter, "a", "b", "c", "d", "e")
+    assert [one["state"] for one in list_cases(shop)] == ["innocent"]
+    for device in ("tablet", "laptop"):
+        for buyer in ("p", "a", "b", "c", "d"):
+            shop.touch(promoter, buyer, device=device)
+    gather(shop, promoter, "d", "c")
+    again, _ = list_cases(shop)
+    assert (again["state"], again["source"]) == ("open", "orders")
+    assert again["history"][0]["detail"]["innocent_before"] == case["id"]
+
+
+def test_a_promoter_who_is_accused_already_gathers_into_no_second_case(shop: Shop) -> None:
+    promoter = shop.make_promoter("p", device="phone")
+    case = shop.accuse(promoter)
+    gather(shop, promoter, "a", "b", "c", "d")
+    assert [one["id"] for one in list_cases(shop)] == [case["id"]]
+    assert accused_of(read(shop, case)) == {promoter["id"]}
+
+
+def test_a_gathering_case_that_a_person_decided_accuses_nobody_more_by_itself(shop: Shop) -> None:
+    promoter = shop.make_promoter("p", device="phone")
+    gather(shop, promoter, "a", "b", "c", "d")
+    (case,) = list_cases(shop)
+    held = shop.decide(case, "hold")
+    gather(shop, promoter, "e")
+    grown = read(shop, case)
+    assert accused_of(grown) == accused_of(case)
+    assert grown["version"] == held["version"]
+    assert [one["account_id"] for one in grown["members"] if one["role"] == "context"] == ["e"]
+
+
+def test_orders_that_a_person_passed_do_not_make_a_group(shop: Shop) -> None:
+    shop.set_rule("shared_identifier", mode="live")
+    promoter = shop.make_promoter("p", device="phone")
+    for order_id in gather(shop, promoter, "a", "b", "c"):
+        decision = {"decision": "passed", "reason": "a family"}
+        assert shop.risk.post(f"risk/orders/{order_id}/decision", decision).status_code == 200
+    gather(shop, promoter, "d")
+    assert list_cases(shop) == []
+
+
+def test_two_workers_who_check_two_orders_of_a_new_group_at_once_open_one_case(shop: Shop) -> None:
+    app = shop.caller.app
+    promoters = [shop.make_promoter(f"p-{n}", device=f"phone-{n}") for n in range(3)]
+    for promoter in promoters:
+        for number in range(3):
+            shop.buy(promoter, f"{promoter['id']}-{number}", device=f"phone-{promoter['external_id'][2:]}")
+    orders = [
+        shop.buy(promoter, f"{promoter['id']}-{number}", device=f"phone-{promoter['external_id'][2:]}", settle=False)
+        for number in range(3, 7) for promoter in promoters
+    ]  # fmt: skip
+    with app.db.transaction() as tx:
+        tx.execute(text("DELETE FROM outbox WHERE topic = 'order.paid'"))
+    start = threading.Barrier(4)
+    faults: list[BaseException] = []
+
+    def check(mine: list[str]) -> None:
+        start.wait()
+        try:
+            for number in range(0, len(mine), 2):
+                with app.db.transaction() as tx:
+                    risk.check_orders(tx, app.graph, keys=mine[number : number + 2], now=read_clock())
+        except BaseException as error:
+            faults.append(error)
+            raise
+
+    workers = [threading.Thread(target=check, args=(orders[n::4],)) for n in range(4)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join(60)
+
+    assert faults == []
+    cases = list_cases(shop)
+    assert len(cases) == 3
+    for case in cases:
+        assert len(accused_of(case)) == 8
+        assert case["orders_count"] == 7
+        assert len(set(list_edges(shop, case))) == len(list_edges(shop, case))
+    assert reactions.settle_outstanding(app.db, app.graph) >= 0
