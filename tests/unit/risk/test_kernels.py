@@ -245,3 +245,39 @@ def test_close_numbers_are_counted_as_by_numpy(numbers: list[float]) -> None:
     scaled = np.sort(np.array(numbers, np.float64))
     plain = np.searchsorted(scaled, scaled + 0.1, side="right") - np.searchsorted(scaled, scaled - 0.1, side="left")
     assert kernels.count_close(scaled, 0.1).tolist() == plain.tolist()
+
+
+def test_groups_are_spread_over_those_who_ask_for_them() -> None:
+    starts, items = np.array([0, 2, 2, 5]), np.array([7, 8, 4, 5, 6], np.int32)
+    row, found = kernels.spread(starts, items, np.array([2, 0, 1, 2]))
+    assert list(zip(row.tolist(), found.tolist(), strict=True)) == [
+        (0, 4), (0, 5), (0, 6), (1, 7), (1, 8), (3, 4), (3, 5), (3, 6),
+    ]  # fmt: skip
+
+
+def test_a_lag_is_the_time_since_the_last_touch_of_the_same_pair() -> None:
+    rng = np.random.default_rng(13)
+    pairs, at = rng.integers(0, 6, 60), rng.integers(0, 50, 60)
+    touches, lags = 35, np.full(25, -1)
+    order = np.lexsort((np.arange(60) >= touches, at, pairs))
+    kernels.measure_lags(order, pairs, at, touches, lags)
+    for row in range(touches, 60):
+        earlier = at[:touches][(pairs[:touches] == pairs[row]) & (at[:touches] <= at[row])]
+        assert lags[row - touches] == (at[row] - earlier.max() if earlier.size else -1)
+
+
+def test_those_who_meet_often_are_paired_with_what_their_targets_are_worth() -> None:
+    rng = np.random.default_rng(14)
+    meetings = np.unique(rng.integers(0, [9, 14], (70, 2)), axis=0)
+    target, member = meetings.T
+    units, by_member = rng.integers(1, 50, 9), np.argsort(member, kind="stable")
+    found = kernels.meet_often(
+        to_starts(target, 9), member, to_starts(member[by_member], 14), target[by_member], units, 3
+    )
+    common = {
+        (a, b): set(target[member == a].tolist()) & set(target[member == b].tolist())
+        for a, b in combinations(range(14), 2)
+    }
+    plain = [(*pair, units[sorted(targets)].sum()) for pair, targets in common.items() if len(targets) >= 3]
+    assert sorted(zip(*(column.tolist() for column in found), strict=True)) == plain
+    assert plain

@@ -89,7 +89,7 @@ def list_edges(sweep: "Sweep", name: str, case: Case) -> list[Row]:
     tokens, members = shown.token[uses], world.person[shown.account[uses]]
     pairs = np.unique(tokens.astype(np.int64) * max(world.persons, 1) + members) // max(world.persons, 1)
     values, counts = np.unique(pairs, return_counts=True)
-    users = sweep.count_users()
+    users = sweep.world.uses.users
     telling = values[(counts > 1) & (counts * 2 >= users[values])] if values.size else values
     for use in uses[np.isin(tokens, telling)].tolist():
         token, kind = int(shown.token[use]), _KINDS[shown.kind[use]]

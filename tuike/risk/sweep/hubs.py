@@ -12,7 +12,7 @@ import numpy as np
 
 from tuike.risk.model import MISSING, Family, IdentifierKind, Settings
 from tuike.risk.sweep import kernels
-from tuike.risk.sweep.ordering import mark_common
+from tuike.risk.sweep.ordering import find_changes, mark_common
 from tuike.risk.sweep.trade import (
     DAY,
     HOUR,
@@ -101,10 +101,8 @@ def describe_dealings(
     starts = to_starts(promoter_of[by_promoter], world.promoters)
     credited = np.flatnonzero((purchases.promoter >= 0) & (purchases.buyer >= 0))
     promoter = purchases.promoter[credited]
-    width = (starts[1:] - starts[:-1])[promoter]
-    order = np.repeat(credited, width)
-    offset = np.arange(order.size) - np.repeat(np.cumsum(width) - width, width)
-    hub = hub_of[by_promoter[np.repeat(starts[promoter], width) + offset]]
+    row, seat = kernels.spread(starts, by_promoter, promoter)
+    order, hub = credited[row], hub_of[seat]
     buyer = purchases.buyer[order]
     person = world.person
     is_own = person[buyer + world.promoters] == person[purchases.promoter[order]]
@@ -114,6 +112,9 @@ def describe_dealings(
     keys, dealing = keys[groups.first], groups.number
     d_hub, d_buyer = keys // world.buyers, keys % world.buyers
     count = keys.size
+    # From here on the orders of a hub stand together, so that what is looked at for one is near in memory.
+    by_dealing = kernels.sort_by(dealing, count, None)
+    order, hub, buyer, dealing = order[by_dealing], hub[by_dealing], buyer[by_dealing], dealing[by_dealing]
     d_starts = to_starts(d_hub, hubs)
     traits = np.zeros((count, len(TRAITS)), np.int8)
     personal, device, weak = _count_links(world, links, d_hub, d_buyer, hub_promoters)
@@ -131,7 +132,9 @@ def describe_dealings(
     age = _least(dealing, np.where(known & (since != MISSING), at - since, MISSING), count)
     traits[:, 4] = _bin_quantiles(age)
     traits[:, 5] = _bin_quantiles(_least(dealing, lag, count))
-    _mark_together(world, purchases, order, hub, buyer, dealing, traits)
+    line_order = kernels.sort_by(purchases.of_line, purchases.at.size, None)
+    entry, line = kernels.spread(to_starts(purchases.of_line[line_order], purchases.at.size), line_order, order)
+    _mark_together(world, purchases, order, hub, buyer, dealing, (entry, line), traits)
     traits[:, 9] = _bin_counts(_count_elsewhere(world, purchases, d_hub, d_buyer, hubs))
     back = purchases.refunded[order]
     settled = purchases.received[order]
@@ -152,7 +155,7 @@ def describe_dealings(
         _least(dealing, np.where((paid != MISSING) & known, paid - at, MISSING), count), d_hub
     )
     traits[:, 18] = _bin_hours(at, dealing, count)
-    traits[:, 19] = _bin_goods(world, purchases, order, hub, dealing, count)
+    traits[:, 19] = _bin_goods(world, hub, dealing, (entry, line), count)
     traits[:, 20], traits[:, 21], traits[:, 23] = _bin_places(world, d_hub, d_buyer)
     np.maximum.at(traits[:, 15], dealing, circles.on_circle[order])
     rounds = np.zeros(count, np.int64)
@@ -208,16 +211,15 @@ def _count_links(
 
 
 def _mark_together(
-    world: World, purchases: Purchases, order: Column, hub: Column, buyer: Column, dealing: Column, traits: Column
-) -> None:
-    """Fill the traits about buying the same goods at the same hub at about the same time."""
+    world: World, purchases: Purchases, order: Column, hub: Column, buyer: Column, dealing: Column,
+    of_orders: tuple[Column, Column], traits: Column,
+) -> None:  # fmt: skip
+    """Fill the traits about buying the same goods at the same hub at about the same time.
+
+    `of_orders` are the lines of all orders, with the entry that each belongs to.
+    """
     lines = world.orders
-    line_order = kernels.sort_by(purchases.of_line, purchases.at.size, None)
-    starts = to_starts(purchases.of_line[line_order], purchases.at.size)
-    width = (starts[1:] - starts[:-1])[order]
-    entry = np.repeat(np.arange(order.size), width)
-    offset = np.arange(entry.size) - np.repeat(np.cumsum(width) - width, width)
-    line = line_order[np.repeat(starts[order], width) + offset]
+    entry, line = of_orders
     use = (lines.sku[line] >= 0) & (purchases.at[order[entry]] != MISSING)
     entry, line = entry[use], line[use]
     if not entry.size:
@@ -225,22 +227,21 @@ def _mark_together(
     key = hub[entry].astype(np.int64) * (len(lines.sku_ids) + 1) + lines.sku[line]
     at = purchases.at[order[entry]]
     by_time = sort_by(key, at, buyer[entry])
-    _groups, group_starts = np.unique(key[by_time], return_index=True)
-    group_starts = np.append(group_starts, by_time.size).astype(np.int64)
-    owner = buyer[entry[by_time]].astype(np.int64)
+    group_starts = np.append(np.flatnonzero(find_changes(key[by_time])), by_time.size)
+    owner, at, of_entry = buyer[entry[by_time]].astype(np.int64), at[by_time], dealing[entry[by_time]]
     count = traits.shape[0]
     for trait, window, room in ((6, HOUR, 64), (7, 7 * DAY, 64)):
         near = np.zeros(by_time.size, np.int64)
-        kernels.count_near(group_starts, at[by_time], owner, window, room, near)
+        kernels.count_near(group_starts, at, owner, window, room, near)
         most = np.zeros(count, np.int64)
-        np.maximum.at(most, dealing[entry[by_time]], near)
+        kernels.take_greatest(of_entry, near, most)
         traits[:, trait] = _bin_counts(most)
     # Who has two or more goods in common with how many others of the hub.
     pairs = distinct(key * count + dealing[entry])
     token, member = pairs // count, pairs % count
-    _, starts, users = np.unique(token, return_index=True, return_counts=True)
+    starts = np.append(np.flatnonzero(find_changes(token)), token.size)
+    users = np.diff(starts)
     chosen = _choose_tokens(users, 64, 4 * order.size)
-    starts = np.append(starts, token.size).astype(np.int64)
     room = int((users[chosen] * (users[chosen] - 1) // 2).sum())
     left, right, source = (np.empty(room, np.int64) for _ in range(3))
     kernels.expand_pairs(starts, member, chosen, left, right, source)
@@ -358,15 +359,10 @@ def _bin_hours(at: Column, dealing: Column, count: int) -> Column:
     return bins
 
 
-def _bin_goods(world: World, purchases: Purchases, order: Column, hub: Column, dealing: Column, count: int) -> Column:
+def _bin_goods(world: World, hub: Column, dealing: Column, of_orders: tuple[Column, Column], count: int) -> Column:
     """Return bins of how many more of the hub's buyers bought the same goods than the goods' popularity explains."""
     lines = world.orders
-    line_order = kernels.sort_by(purchases.of_line, purchases.at.size, None)
-    starts = to_starts(purchases.of_line[line_order], purchases.at.size)
-    width = (starts[1:] - starts[:-1])[order]
-    entry = np.repeat(np.arange(order.size), width)
-    offset = np.arange(entry.size) - np.repeat(np.cumsum(width) - width, width)
-    line = line_order[np.repeat(starts[order], width) + offset]
+    entry, line = of_orders
     sku = lines.sku[line].astype(np.int64)
     use = sku >= 0
     bins = np.full(count, BINS - 1)
@@ -377,12 +373,12 @@ def _bin_goods(world: World, purchases: Purchases, order: Column, hub: Column, d
     who, what = pairs // width_sku, pairs % width_sku
     hub_of = np.zeros(count, np.int64)
     hub_of[dealing] = hub
-    _, inverse, times = np.unique(hub_of[who] * width_sku + what, return_inverse=True, return_counts=True)
+    groups = group_by(hub_of[who] * width_sku + what)
     buyers = distinct(lines.buyer[lines.sku >= 0].astype(np.int64) * width_sku + lines.sku[lines.sku >= 0])
     popular = np.bincount(buyers % width_sku, minlength=width_sku) / max(1, world.buyers)
     taken = np.bincount(who, minlength=count)
     size = np.bincount(hub_of, minlength=int(hub_of.max()) + 1)
-    others = times[inverse] - 1.0
+    others = groups.size[groups.number] - 1.0
     mean = np.bincount(hub_of, taken, size.size) / np.maximum(size, 1)
     usual = popular.sum()
     expected = (size[hub_of[who]] - 1) * popular[what] * mean[hub_of[who]] / max(usual, 1e-9)
@@ -408,30 +404,20 @@ def _bin_places(world: World, d_hub: Column, d_buyer: Column) -> tuple[Column, C
     found = [np.zeros(d_hub.size, np.int64) for _ in range(3)]
     if not shown.token.size or not d_hub.size:
         return found[0], found[1], found[2]
-    persons = world.persons
-    uses = distinct(shown.token.astype(np.int64) * persons + world.person[shown.account])
-    token, person = uses // persons, uses % persons
-    users = np.bincount(token)
-    kind_of = np.zeros(users.size, np.int8)
-    kind_of[shown.token] = shown.kind
-    by_person = kernels.sort_by(person, persons, None)
-    starts = to_starts(person[by_person], persons)
-    who = world.person[d_buyer + world.promoters]
-    width = starts[who + 1] - starts[who]
-    row = np.repeat(np.arange(d_hub.size), width)
-    offset = np.arange(row.size) - np.repeat(np.cumsum(width) - width, width)
-    theirs = token[by_person[starts[who[row]] + offset]]
+    uses = world.uses
+    row, theirs = kernels.spread(uses.own_starts, uses.own, world.person[d_buyer + world.promoters])
+    users, kind_of = uses.users, uses.kind
     several = users[theirs] > 2
     row, theirs = row[several], theirs[several]
-    _, inverse, times = np.unique(d_hub[row] * (users.size + 1) + theirs, return_inverse=True, return_counts=True)
-    here = times[inverse]
+    groups = group_by(d_hub[row] * (users.size + 1) + theirs)
+    here = groups.size[groups.number]
     is_own = (here >= 3) & (here * 2 >= users[theirs])
     strong, personal = (
         np.isin(kind_of, [number for number, kind in enumerate(IdentifierKind) if kind in kinds])[theirs]
         for kinds in (STRONG, PERSONAL)
     )
     for which, use in enumerate((is_own & ~strong, is_own & personal, is_own & strong & ~personal)):
-        np.maximum.at(found[which], row[use], here[use])
+        kernels.take_greatest(row[use], here[use], found[which])
     return _bin_counts(found[0]), _bin_counts(found[1]), _bin_counts(found[2])
 
 
@@ -440,20 +426,14 @@ def count_shared(world: World, dealings: Dealings, fit: Fit, kinds: frozenset[Id
 
     One computer in a hall is one coincidence, however many use it; so is one card of a family.
     """
-    hubs, shown = fit.members.size, world.identifiers
-    chosen = np.isin(shown.kind, [number for number, kind in enumerate(IdentifierKind) if kind in kinds])
+    hubs, uses = fit.members.size, world.uses
     inside = np.flatnonzero(fit.share >= 0.5)
-    if not chosen.any() or not inside.size:
+    is_chosen = np.isin(uses.kind, [number for number, kind in enumerate(IdentifierKind) if kind in kinds])
+    if not is_chosen.any() or not inside.size:
         return np.zeros(hubs)
-    tokens = int(shown.token.max()) + 1
-    uses = distinct(world.person[shown.account[chosen]].astype(np.int64) * tokens + shown.token[chosen])
-    person, token = uses // tokens, uses % tokens
-    starts = to_starts(person, world.persons)
-    who = world.person[dealings.buyer[inside] + world.promoters]
-    width = starts[who + 1] - starts[who]
-    row = np.repeat(inside, width)
-    offset = np.arange(row.size) - np.repeat(np.cumsum(width) - width, width)
-    theirs = token[np.repeat(starts[who], width) + offset]
+    tokens = uses.users.size
+    row, theirs = kernels.spread(uses.own_starts, uses.own, world.person[dealings.buyer[inside] + world.promoters])
+    row, theirs = inside[row[is_chosen[theirs]]], theirs[is_chosen[theirs]]
     keys, times = np.unique(dealings.hub[row] * tokens + theirs, return_counts=True)
     keys, times = keys[times > 1] // tokens, times[times > 1].astype(np.float64)
     square = np.bincount(keys, times**2, hubs)
@@ -569,7 +549,7 @@ def _measure_bursts(
     hub, at, buyer = hub_of[seat], purchases.at[use][order], purchases.buyer[use][order]
     ring = np.sort((dealings.hub * world.buyers + dealings.buyer)[fit.share >= 0.5])
     key = hub * world.buyers + buyer
-    place = np.minimum(np.searchsorted(ring, key), max(0, ring.size - 1))
+    place = np.minimum(Places(ring).count_less(key), max(0, ring.size - 1))
     mine = ring[place] == key if ring.size else np.zeros(key.size, bool)
     hub, at, who = hub[mine], at[mine], buyer[mine]
     by_hub = sort_by(hub, at)
@@ -590,10 +570,8 @@ def spread_over_hubs(world: World, promoter: Column, hub_of: Column, promoter_of
     """Return, for rows with a promoter each, every pair of row and seat of that promoter in a hub."""
     by_promoter = kernels.sort_by(promoter_of, world.promoters, None)
     starts = to_starts(promoter_of[by_promoter], world.promoters)
-    width = (starts[1:] - starts[:-1])[promoter]
-    row = np.repeat(np.arange(promoter.size), width)
-    offset = np.arange(row.size) - np.repeat(np.cumsum(width) - width, width)
-    return row, by_promoter[np.repeat(starts[promoter], width) + offset]
+    row, seat = kernels.spread(starts, by_promoter, promoter)
+    return row, seat
 
 
 def get_settings_of_traits(_: Settings) -> list[dict[str, object]]:

@@ -9,6 +9,7 @@ import numpy as np
 from tuike.risk.sweep.jit import compiled
 
 _AT_ONCE = 32
+_STRETCH = 4096
 
 
 @compiled
@@ -150,6 +151,36 @@ def count_gaps(group_starts, at, windows, out):
                 while at[i] - at[low] > windows[number]:
                     low += 1
                 out[group, number] += i - low
+
+
+@compiled
+def spread(starts, items, which):
+    """Return, for each of the groups in `which`, its items, and beside each item the place in `which`."""
+    count = 0
+    for i in range(which.size):
+        count += starts[which[i] + 1] - starts[which[i]]
+    row, found = np.empty(count, np.int64), np.empty(count, items.dtype)
+    at = 0
+    for i in range(which.size):
+        for e in range(starts[which[i]], starts[which[i] + 1]):
+            row[at], found[at] = i, items[e]
+            at += 1
+    return row, found
+
+
+@compiled
+def measure_lags(order, pairs, instants, touches, lags):
+    """Tell, for each row from `touches` on, how long before it the last of the earlier rows with its pair was.
+
+    `order` sorts by pair and instant, at the same instant the rows before `touches` first.
+    """
+    newest = np.int64(-1)
+    for k in range(order.size):
+        row = order[k]
+        if row < touches:
+            newest = row
+        elif newest >= 0 and pairs[newest] == pairs[row]:
+            lags[row - touches] = instants[row] - instants[newest]
 
 
 @compiled
@@ -323,8 +354,8 @@ def sort_by(keys, count, order):
 
 
 @compiled
-def meet_often(starts, members, own_starts, own, is_used, units, least):
-    """Return the pairs of members who meet at `least` or more of the targets used, with the units of those added up.
+def meet_often(starts, members, own_starts, own, units, least):
+    """Return the pairs of members who meet at `least` or more targets, with the units of those added up.
 
     `members` are those of each target, sorted, from `starts`; `own` are the targets of each member from `own_starts`.
     """
@@ -335,16 +366,9 @@ def meet_often(starts, members, own_starts, own, is_used, units, least):
     left, right, weight = np.empty(room, np.int64), np.empty(room, np.int64), np.empty(room, np.int64)
     found = 0
     for a in range(count):
-        usable = 0
-        for e in range(own_starts[a], own_starts[a + 1]):
-            usable += is_used[own[e]]
-        if usable < least:
-            continue
         seen = 0
         for e in range(own_starts[a], own_starts[a + 1]):
             target = own[e]
-            if not is_used[target]:
-                continue
             for i in range(starts[target + 1] - 1, starts[target] - 1, -1):
                 b = members[i]
                 if b <= a:
@@ -392,7 +416,7 @@ def list_neighbours(left, right, weights, count):
     for v in range(count):
         starts[v + 1] += starts[v]
     place = starts[:-1].copy()
-    targets, weights_both = np.empty(2 * left.size, np.int32), np.empty(2 * left.size, np.int64)
+    targets, weights_both = np.empty(2 * left.size, np.int32), np.empty(2 * left.size, weights.dtype)
     for e in range(left.size):
         a, b = left[e], right[e]
         targets[place[a]], weights_both[place[a]] = b, weights[e]
@@ -420,7 +444,7 @@ def peel(starts, targets, weights, is_gone):
         for e in range(starts[v], starts[v + 1]):
             if not is_gone[targets[e]]:
                 degree[v] += weights[e]
-                heaviest = max(heaviest, weights[e])
+                heaviest = max(heaviest, np.int64(weights[e]))
                 edges += 1
         total += degree[v]
         most = max(most, degree[v])
@@ -428,22 +452,26 @@ def peel(starts, targets, weights, is_gone):
     edges //= 2
     # Who is held by k others or more needs k others of whom that is true: no level is higher than this.
     top = min(most, heaviest * (np.int64(np.sqrt(2.0 * edges)) + 1))
-    # Buckets of vertices by weight, as chains of entries; what fell into a lower bucket leaves an entry behind.
+    # Buckets of vertices by weight, as chains of entries; what fell into a lower bucket leaves an entry behind. Only
+    # vertices within the next stretch of weights have entries, for most lose much before their turn comes.
     newest = np.full(top + 1, -1, np.int32)
     before, who = np.empty(left + edges, np.int32), np.empty(left + edges, np.int32)
-    entries = 0
-    for v in range(vertices):
-        if not is_gone[v]:
-            bucket = min(degree[v], top)
-            before[entries], who[entries] = newest[bucket], v
-            newest[bucket] = entries
-            entries += 1
+    entries, bound = 0, np.int64(0)
     core = np.full(vertices, -1, np.int64)
     at, level = np.int64(0), np.int64(-1)
     best, best_density = np.int64(0), -1.0
     while left > 0:
-        while newest[at] < 0:
+        if at >= bound:
+            entries, bound = 0, at + _STRETCH
+            for v in range(vertices):
+                bucket = max(min(degree[v], top), at)
+                if core[v] < 0 and not is_gone[v] and bucket < bound:
+                    before[entries], who[entries] = newest[bucket], v
+                    newest[bucket] = entries
+                    entries += 1
+        if newest[at] < 0:
             at += 1
+            continue
         v = who[newest[at]]
         newest[at] = before[newest[at]]
         if core[v] >= 0:
@@ -462,7 +490,7 @@ def peel(starts, targets, weights, is_gone):
                 bucket = min(degree[u], top)
                 degree[u] -= weights[e]
                 lower = max(min(degree[u], top), at)
-                if lower < bucket:
+                if lower < bucket and lower < bound:
                     before[entries], who[entries] = newest[lower], u
                     newest[lower] = entries
                     entries += 1

@@ -16,6 +16,7 @@ from scipy.sparse.csgraph import connected_components
 
 from tuike.risk.model import MISSING, Settings
 from tuike.risk.sweep import kernels
+from tuike.risk.sweep.ordering import find_changes
 from tuike.risk.sweep.trade import (
     DAY,
     HOUR,
@@ -48,6 +49,7 @@ _PAIRS_FREE = 3_000_000
 _NATS_OF_MEMBER = 6.0
 _NATS_OF_BLOCK = 12.0
 _PURITY = 0.5
+_MEETINGS_MIN = 3
 _ONE_PROMOTER = 0.7
 _DENSITY = 0.1
 """Which part of their meetings members attend at least: who attend few of many are several crowds, not one ring."""
@@ -78,9 +80,7 @@ class Events:
 
 def gather(items: Column, starts: Column, which: Column) -> Column:
     """Return the items of the groups in `which`, one group after the other."""
-    width = starts[which + 1] - starts[which]
-    offset = np.arange(int(width.sum())) - np.repeat(np.cumsum(width) - width, width)
-    return items[np.repeat(starts[which], width) + offset]
+    return kernels.spread(starts, items, which)[1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,19 +126,16 @@ def _sort(world: World, target: Column, buyer: Column, at: Column, via: Column) 
     order = sort_by(target, at, buyer)
     target, buyer, at, via = target[order], buyer[order], at[order], via[order]
     # One order of several equal lines is one event.
-    new = np.ones(target.size, bool)
-    new[1:] = (target[1:] != target[:-1]) | (at[1:] != at[:-1]) | (buyer[1:] != buyer[:-1])
+    new = find_changes(target) | find_changes(at) | find_changes(buyer)
     via = np.minimum.reduceat(via, np.flatnonzero(new)) if new.size else via
     target, buyer, at = target[new], buyer[new], at[new]
-    number = np.zeros(target.size, np.int64)
-    number[1:] = np.cumsum(target[1:] != target[:-1])
+    number = np.cumsum(find_changes(target)) - 1
     by_buyer = kernels.sort_by(buyer, world.buyers, None)
     starts = to_starts(number, int(number.max()) + 1 if number.size else 0)
     trade = np.bincount(via[via >= 0], minlength=world.promoters)
     buyer_starts = to_starts(buyer[by_buyer], world.buyers)
     together = sort_by(buyer, at)
-    new = np.ones(at.size, bool)
-    new[1:] = (at[together][1:] != at[together][:-1]) | (buyer[together][1:] != buyer[together][:-1])
+    new = find_changes(at[together]) | find_changes(buyer[together])
     basket = np.empty(at.size, np.int64)
     basket[together] = np.cumsum(new) - 1
     part = 1.0 / np.bincount(basket)[basket] if at.size else np.empty(0)
@@ -206,7 +203,7 @@ def _peel_apart(
     is_alive[left] = is_alive[right] = True
     alive = np.flatnonzero(is_alive)
     number = np.cumsum(is_alive, dtype=np.int32) - 1
-    starts, targets, weights = kernels.list_neighbours(number[left], number[right], weight, alive.size)
+    starts, targets, weights = kernels.list_neighbours(number[left], number[right], weight.astype(np.int16), alive.size)
     is_gone = np.zeros(alive.size, bool)
     for _ in range(_ROUNDS):
         core, best, edges = kernels.peel(starts, targets, weights, is_gone)
@@ -381,9 +378,7 @@ def _find_in_structure(world: World, events: Events, settings: Settings) -> list
     buyer_starts = to_starts(buyer[by_buyer], world.buyers)
     units = np.zeros(users.size, np.int64)
     units[rare] = np.round(np.log(active / users[rare]) * _UNIT)
-    is_rare = np.zeros(users.size, bool)
-    is_rare[rare] = True
-    left, right, weight = kernels.meet_often(starts, buyer, buyer_starts, target[by_buyer], is_rare, units, 3)
+    left, right, weight = _list_regulars(target, buyer, rare, units, world.buyers)
     graph = _keep_strong(left, right, weight, world.buyers)
     total = float(target.size)
 
@@ -418,6 +413,21 @@ def _find_in_structure(world: World, events: Events, settings: Settings) -> list
         for members, nats, promoters in _peel_apart(graph, world.buyers, active, judge, settings)
         if nats >= _NATS_OF_BLOCK
     ]
+
+
+def _list_regulars(target: Column, buyer: Column, rare: Column, units: Column, buyers: int) -> Graph:
+    """Return the pairs of buyers who meet at three rare targets or more, and the units of those added up."""
+    is_rare = np.zeros(units.size, bool)
+    is_rare[rare] = True
+    use = is_rare[target]
+    # Who was at fewer meets nobody as often.
+    use &= (np.bincount(buyer[use], minlength=buyers) >= _MEETINGS_MIN)[buyer]
+    target, buyer = target[use], buyer[use]
+    by_buyer = kernels.sort_by(buyer, buyers, None)
+    own_starts = to_starts(buyer[by_buyer], buyers)
+    starts = to_starts(target, units.size)
+    found: Graph = kernels.meet_often(starts, buyer, own_starts, target[by_buyer], units, _MEETINGS_MIN)
+    return found
 
 
 def get_bars() -> dict[str, object]:

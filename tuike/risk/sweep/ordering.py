@@ -64,7 +64,7 @@ def find_places(found, values, low, shift, begins, is_after):
         elif stretch >= stretches:
             places[i] = found.size
         else:
-            first, end = begins[stretch], begins[stretch + 1]
+            first, end = np.int64(begins[stretch]), np.int64(begins[stretch + 1])
             while first < end:
                 middle = (first + end) >> 1
                 if found[middle] < value or (is_after and found[middle] == value):
@@ -78,7 +78,7 @@ def find_places(found, values, low, shift, begins, is_after):
 @compiled
 def list_stretches(found, low, shift, stretches):
     """Return where in the sorted numbers each stretch of 2**shift from `low` on begins, and their end."""
-    begins = np.empty(stretches + 1, np.int64)
+    begins = np.empty(stretches + 1, np.int32)
     at = 0
     for stretch in range(stretches):
         while at < found.size and (found[at] - low) >> shift < stretch:
@@ -98,3 +98,10 @@ def mark_common(left, right):
             at += 1
         common[i] = at < right.size and right[at] == left[i]
     return common
+
+
+def find_changes(values: np.ndarray) -> np.ndarray:
+    """Say of each value whether it differs from the one before."""
+    is_new = np.ones(values.size, bool)
+    is_new[1:] = values[1:] != values[:-1]
+    return is_new

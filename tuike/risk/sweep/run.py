@@ -53,15 +53,6 @@ class Sweep:
         self.purchases: trade.Purchases | None = None
         self.weighed: tuple[hubs.Dealings, hubs.Fit, weighing.Weighed, Any, Any] | None = None
         """What the odds were made of, with the columns of hub and promoter: for learning the weights."""
-        self._users: np.ndarray | None = None
-
-    def count_users(self) -> np.ndarray:
-        """Return how many persons use each identifier."""
-        if self._users is None:
-            shown, persons = self.world.identifiers, max(self.world.persons, 1)
-            uses = trade.distinct(shown.token.astype(np.int64) * persons + self.world.person[shown.account])
-            self._users = np.bincount(uses // persons)
-        return self._users
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:

@@ -6,6 +6,7 @@ import numpy as np
 
 from tuike.risk.model import MISSING, IdentifierKind, Settings
 from tuike.risk.sweep import kernels, ordering
+from tuike.risk.sweep.ordering import find_changes
 from tuike.risk.sweep.world import World
 
 Column = np.ndarray
@@ -56,9 +57,7 @@ def distinct(values: Column) -> Column:
     if not values.size:
         return values
     found = np.sort(values)
-    new = np.ones(found.size, bool)
-    new[1:] = found[1:] != found[:-1]
-    return found[new]
+    return found[find_changes(found)]
 
 
 def to_starts(sorted_codes: Column, count: int) -> Column:
@@ -134,7 +133,7 @@ def sort_by(*columns: Column) -> Column:
     (key, _), *others = _pack(columns)
     order = np.argsort(key)
     if others:
-        is_new = _find_changes(key[order])
+        is_new = find_changes(key[order])
         for key, span in others:
             _settle(order, is_new, key, span)
     return order
@@ -157,13 +156,6 @@ def _pack(columns: tuple[Column, ...]) -> list[tuple[Column, int]]:
     return keys
 
 
-def _find_changes(values: Column) -> Column:
-    """Say of each value whether it differs from the one before."""
-    is_new = np.ones(values.size, bool)
-    is_new[1:] = values[1:] != values[:-1]
-    return is_new
-
-
 def _settle(order: Column, is_new: Column, key: Column, span: int) -> None:
     """Sort by a further key within what is equal so far, and say what is equal then."""
     alone = is_new.copy()
@@ -175,7 +167,7 @@ def _settle(order: Column, is_new: Column, key: Column, span: int) -> None:
     value = key[order[tied]]
     by_value = np.argsort(group * span + value) if (int(group[-1]) + 1) * span < 2**62 else np.lexsort((value, group))
     order[tied] = order[tied][by_value]
-    is_new[tied] |= _find_changes(value[by_value])
+    is_new[tied] |= find_changes(value[by_value])
 
 
 class Places:
@@ -211,13 +203,9 @@ def _find_lags(world: World, buyer: Column, promoter: Column, at: Column) -> Col
     pair_order = buyer[asked].astype(np.int64) * width + promoter[asked]
     pairs, instants = np.concatenate((pair_touch, pair_order)), np.concatenate((touches.at[known], at[asked]))
     is_order = np.concatenate((np.zeros(pair_touch.size, np.int8), np.ones(asked.size, np.int8)))
-    order = sort_by(pairs, instants, is_order)
-    newest = np.where(is_order[order] == 0, np.arange(order.size), -1)
-    newest = np.maximum.accumulate(newest)
-    found = (is_order[order] == 1) & (newest >= 0)
-    found &= pairs[order[np.maximum(newest, 0)]] == pairs[order]
-    place = order[found] - pair_touch.size
-    lag[asked[place]] = instants[order[found]] - instants[order[newest[found]]]
+    lags = np.full(asked.size, MISSING)
+    kernels.measure_lags(sort_by(pairs, instants, is_order), pairs, instants, pair_touch.size, lags)
+    lag[asked] = lags
     return lag
 
 
@@ -227,21 +215,15 @@ def find_links(world: World, settings: Settings) -> Links:
     nothing = np.empty(0, np.int64)
     if not shown.token.size:
         return Links(nothing, nothing, nothing, nothing, *[nothing.astype(bool)] * 3)
-    person = world.person[shown.account]
-    tokens = int(shown.token.max()) + 1
-    uses = distinct(shown.token.astype(np.int64) * world.persons + person)
-    token, member = uses // world.persons, uses % world.persons
-    users = np.bincount(token, minlength=tokens)
-    kind_of = np.zeros(tokens, np.int8)
-    kind_of[shown.token] = shown.kind
+    uses = world.uses
+    users, kind_of = uses.users, uses.kind
     most = np.full(len(_KINDS), settings.identity_users_max)
     most[_KINDS.index(IdentifierKind.PAYOUT_ACCOUNT)] = 4 * settings.identity_users_max
     most[_KINDS.index(IdentifierKind.IP)] = settings.identity_users_max // 2
     chosen = np.flatnonzero((users > 1) & (users <= most[kind_of]))
-    starts = to_starts(token, tokens)
     room = int((users[chosen] * (users[chosen] - 1) // 2).sum())
     left, right, source = (np.empty(room, np.int64) for _ in range(3))
-    kernels.expand_pairs(starts, member, chosen, left, right, source)
+    kernels.expand_pairs(uses.starts, uses.person, chosen, left, right, source)
     pairs = left * world.persons + right
     groups = group_by(pairs)
     inverse, pairs = groups.number, pairs[groups.first]

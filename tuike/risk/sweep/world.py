@@ -7,6 +7,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from tuike.risk.sweep import kernels
+from tuike.risk.sweep.ordering import find_changes
+
 Column = np.ndarray
 _NOTHING = np.empty(0, np.int32)
 _NO_INSTANTS = np.empty(0, np.int64)
@@ -68,6 +71,21 @@ class Identifiers:
         return cls(_NOTHING, np.empty(0, np.int8), _NOTHING, _NOTHING, _no_texts())
 
 
+@dataclass(slots=True)
+class Uses:
+    """Which persons use which identifiers: those of each token stand sorted from `starts`, and for each person tokens.
+
+    `users` and `kind` are those of each token.
+    """
+
+    starts: Column
+    person: Column
+    users: Column
+    kind: Column
+    own_starts: Column
+    own: Column
+
+
 @dataclass
 class World:
     """Everything read. Accounts are numbered promoters first, then buyers."""
@@ -106,6 +124,21 @@ class World:
         size, ones = self.accounts, np.ones(self.same_promoters.size, np.int8)
         ties = coo_matrix((ones, (self.same_promoters, self.same_buyers + self.promoters)), shape=(size, size))
         return connected_components(ties, directed=False)[1].astype(np.int32)
+
+    @cached_property
+    def uses(self) -> Uses:
+        """Who uses which identifiers, each use once."""
+        shown, persons = self.identifiers, max(self.persons, 1)
+        pairs = np.sort(shown.token.astype(np.int64) * persons + self.person[shown.account])
+        pairs = pairs[find_changes(pairs)]
+        token, person = (pairs // persons).astype(np.int32), (pairs % persons).astype(np.int32)
+        users = np.bincount(token)
+        kind = np.zeros(users.size, np.int8)
+        kind[shown.token] = shown.kind
+        starts, own_starts = np.zeros(users.size + 1, np.int64), np.zeros(persons + 1, np.int64)
+        np.cumsum(users, out=starts[1:])
+        np.cumsum(np.bincount(person, minlength=persons), out=own_starts[1:])
+        return Uses(starts, person, users, kind, own_starts, token[kernels.sort_by(person, persons, None)])
 
     @property
     def persons(self) -> int:
