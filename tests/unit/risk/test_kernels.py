@@ -240,6 +240,7 @@ def test_the_cheapest_line_of_an_order_is_told_by_price_and_then_by_goods() -> N
     assert kernels.find_cheapest(order, price, goods, 9).tolist() == plain
 
 
+@settings(deadline=None)
 @given(st.lists(st.floats(0, 3), max_size=40))
 def test_close_numbers_are_counted_as_by_numpy(numbers: list[float]) -> None:
     scaled = np.sort(np.array(numbers, np.float64))

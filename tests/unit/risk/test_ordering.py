@@ -55,3 +55,10 @@ def test_places_are_those_that_numpy_finds(numbers: list[int], asked: list[int])
 def test_what_two_sorted_columns_have_in_common_is_marked(left: set[int], right: set[int]) -> None:
     common = ordering.mark_common(np.array(sorted(left), np.int64), np.array(sorted(right), np.int64))
     assert common.tolist() == [number in right for number in sorted(left)]
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(0, 12), max_size=40))
+def test_values_that_occur_more_than_once_are_listed_once(numbers: list[int]) -> None:
+    repeated = ordering.list_repeated(np.sort(np.array(numbers, np.int64)))
+    assert repeated.tolist() == [number for number in range(13) if numbers.count(number) > 1]

@@ -50,6 +50,8 @@ def find_convicted(
     """
     order = np.argsort(hub_of, kind="stable")
     starts = np.searchsorted(hub_of[order], np.arange(weighed.odds.size + 1))
+    is_spared, is_accused = np.zeros((2, promoter_of.max(initial=-1) + 1), bool)
+    is_spared[spared], is_accused[accused] = True, True
     found: list[Found] = []
     for hub in np.flatnonzero(weighed.odds >= _ODDS_MIN).tolist():
         places = order[starts[hub] : starts[hub + 1]]
@@ -59,9 +61,9 @@ def find_convicted(
         if promoters.size > 1:
             tied = seats.is_hasty[places] & (seats.haste[hub] >= 4)
             promoters = promoters[tied | _deals_with(dealings, promoters, dealings.buyer[inside])]
-        if not promoters.size or np.isin(promoters, accused).any():
+        if not promoters.size or is_accused[promoters].any():
             continue
-        if np.isin(promoters, spared).all() and weighed.weigh_without_touches(hub) < 0.0:
+        if is_spared[promoters].all() and weighed.weigh_without_touches(hub) < 0.0:
             continue
         found.append(
             Found(

@@ -12,7 +12,7 @@ import numpy as np
 
 from tuike.risk.model import MISSING, Family, IdentifierKind, Settings
 from tuike.risk.sweep import kernels
-from tuike.risk.sweep.ordering import find_changes, mark_common
+from tuike.risk.sweep.ordering import find_changes, list_repeated, mark_common
 from tuike.risk.sweep.trade import (
     DAY,
     HOUR,
@@ -245,8 +245,7 @@ def _mark_together(
     room = int((users[chosen] * (users[chosen] - 1) // 2).sum())
     left, right, source = (np.empty(room, np.int64) for _ in range(3))
     kernels.expand_pairs(starts, member, chosen, left, right, source)
-    both, times = np.unique(left * count + right, return_counts=True)
-    both = both[times > 1]
+    both = list_repeated(np.sort(left * count + right))
     partners = np.bincount(both // count, minlength=count) + np.bincount(both % count, minlength=count)
     traits[:, 8] = _bin_counts(partners)
 
@@ -276,8 +275,7 @@ def _count_elsewhere(world: World, purchases: Purchases, d_hub: Column, d_buyer:
     room = int((users[chosen] * (users[chosen] - 1) // 2).sum())
     left, right, source = (np.empty(room, np.int64) for _ in range(3))
     kernels.expand_pairs(starts, member, chosen, left, right, source)
-    both, times = np.unique(left * world.buyers + right, return_counts=True)
-    both = both[times > 1]
+    both = list_repeated(np.sort(left * world.buyers + right))
     order = sort_by(d_buyer, d_hub)
     linked = np.zeros(d_hub.size, np.int64)
     kernels.count_common(
@@ -421,23 +419,27 @@ def _bin_places(world: World, d_hub: Column, d_buyer: Column) -> tuple[Column, C
     return _bin_counts(found[0]), _bin_counts(found[1]), _bin_counts(found[2])
 
 
-def count_shared(world: World, dealings: Dealings, fit: Fit, kinds: frozenset[IdentifierKind]) -> Column:
-    """Return how many identifiers of some kinds the ring's members share at each hub, the less used ones in part.
+def count_shared(
+    world: World, dealings: Dealings, fit: Fit, sorts: tuple[frozenset[IdentifierKind], ...]
+) -> list[Column]:
+    """Return, for each sort of identifiers, how many the ring's members share at each hub, the less used ones in part.
 
     One computer in a hall is one coincidence, however many use it; so is one card of a family.
     """
     hubs, uses = fit.members.size, world.uses
     inside = np.flatnonzero(fit.share >= 0.5)
-    is_chosen = np.isin(uses.kind, [number for number, kind in enumerate(IdentifierKind) if kind in kinds])
-    if not is_chosen.any() or not inside.size:
-        return np.zeros(hubs)
-    tokens = uses.users.size
     row, theirs = kernels.spread(uses.own_starts, uses.own, world.person[dealings.buyer[inside] + world.promoters])
-    row, theirs = inside[row[is_chosen[theirs]]], theirs[is_chosen[theirs]]
-    keys, times = np.unique(dealings.hub[row] * tokens + theirs, return_counts=True)
-    keys, times = keys[times > 1] // tokens, times[times > 1].astype(np.float64)
-    square = np.bincount(keys, times**2, hubs)
-    return np.bincount(keys, times, hubs) ** 2 / np.maximum(square, 1.0)
+    found = []
+    for kinds in sorts:
+        is_chosen = np.isin(uses.kind, [number for number, kind in enumerate(IdentifierKind) if kind in kinds])[theirs]
+        shared = np.sort(dealings.hub[inside[row[is_chosen]]] * uses.users.size + theirs[is_chosen])
+        starts = np.append(np.flatnonzero(find_changes(shared)), shared.size)
+        times = np.diff(starts)
+        several = times > 1
+        keys, times = shared[starts[:-1][several]] // max(1, uses.users.size), times[several].astype(np.float64)
+        square = np.bincount(keys, times**2, hubs)
+        found.append(np.bincount(keys, times, hubs) ** 2 / np.maximum(square, 1.0))
+    return found
 
 
 def fit(dealings: Dealings, hubs: int, is_single: Column) -> Fit:
@@ -546,6 +548,9 @@ def _measure_bursts(
     if not use.size or not dealings.hub.size:
         return burst
     order, seat = spread_over_hubs(world, purchases.promoter[use], hub_of, promoter_of)
+    # One member alone is no burst.
+    several = fit.members[hub_of[seat]] >= 2
+    order, seat = order[several], seat[several]
     hub, at, buyer = hub_of[seat], purchases.at[use][order], purchases.buyer[use][order]
     ring = np.sort((dealings.hub * world.buyers + dealings.buyer)[fit.share >= 0.5])
     key = hub * world.buyers + buyer

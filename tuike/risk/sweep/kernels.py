@@ -435,10 +435,12 @@ def peel(starts, targets, weights, is_gone):
     weight divided by vertices is greatest; `edges` are those among vertices that were not gone.
     """
     vertices = starts.size - 1
+    # What holds each vertex; -1 once it has fallen.
     degree = np.zeros(vertices, np.int64)
     total, left, most, heaviest, edges = np.int64(0), 0, np.int64(0), np.int64(0), 0
     for v in range(vertices):
         if is_gone[v]:
+            degree[v] = -1
             continue
         left += 1
         for e in range(starts[v], starts[v + 1]):
@@ -465,7 +467,7 @@ def peel(starts, targets, weights, is_gone):
             entries, bound = 0, at + _STRETCH
             for v in range(vertices):
                 bucket = max(min(degree[v], top), at)
-                if core[v] < 0 and not is_gone[v] and bucket < bound:
+                if degree[v] >= 0 and bucket < bound:
                     before[entries], who[entries] = newest[bucket], v
                     newest[bucket] = entries
                     entries += 1
@@ -474,7 +476,7 @@ def peel(starts, targets, weights, is_gone):
             continue
         v = who[newest[at]]
         newest[at] = before[newest[at]]
-        if core[v] >= 0:
+        if degree[v] < 0:
             continue
         if at > level:
             density = total / left
@@ -483,14 +485,15 @@ def peel(starts, targets, weights, is_gone):
             level = at
         core[v] = level
         total -= degree[v]
+        degree[v] = -1
         left -= 1
         for e in range(starts[v], starts[v + 1]):
             u = targets[e]
-            if core[u] < 0 and not is_gone[u]:
-                bucket = min(degree[u], top)
-                degree[u] -= weights[e]
-                lower = max(min(degree[u], top), at)
-                if lower < bucket and lower < bound:
+            held = degree[u]
+            if held >= 0:
+                degree[u] = held - weights[e]
+                lower = max(min(held - weights[e], top), at)
+                if lower < min(held, top) and lower < bound:
                     before[entries], who[entries] = newest[lower], u
                     newest[lower] = entries
                     entries += 1

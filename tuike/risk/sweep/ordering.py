@@ -89,6 +89,18 @@ def list_stretches(found, low, shift, stretches):
 
 
 @compiled
+def list_repeated(values):
+    """Return, of sorted values, those that occur more than once, each once."""
+    repeated = np.empty(values.size // 2, values.dtype)
+    count = 0
+    for i in range(1, values.size):
+        if values[i] == values[i - 1] and (i == 1 or values[i] != values[i - 2]):
+            repeated[count] = values[i]
+            count += 1
+    return repeated[:count].copy()
+
+
+@compiled
 def mark_common(left, right):
     """Say of each of the sorted numbers `left` whether it is among the sorted numbers `right`."""
     common = np.zeros(left.size, np.bool_)

@@ -91,8 +91,7 @@ def sweep_world(world: World, *, settings: Settings | None = None, progress: Pro
         company = clusters.measure_company(
             world, purchases, hub_of, promoter_of, (dealings.hub[inside], dealings.buyer[inside]), count
         )
-        purses = hubs.count_shared(world, dealings, fit, trade.PERSONAL)
-        devices = hubs.count_shared(world, dealings, fit, trade.STRONG - trade.PERSONAL)
+        purses, devices = hubs.count_shared(world, dealings, fit, (trade.PERSONAL, trade.STRONG - trade.PERSONAL))
     with stage("touches"):
         suspects, forced = touching.find_forced(world, purchases, links)
         accused = np.array([promoter for one in suspects for promoter in one.promoters.tolist()], np.int64)

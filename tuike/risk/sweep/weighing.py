@@ -166,11 +166,9 @@ def _count_beyond_usual(dealings: Dealings, ring: Column, shows: Column, members
 
 def _weigh_without_best(features: Column) -> Column:
     """Return what all sorts of evidence add to the odds but the heaviest of them; closeness is one sort."""
-    weights = np.array([WEIGHTS[name] for name in FEATURES])
+    weighted = features * np.array([WEIGHTS[name] for name in FEATURES])
     sorts = [_sort_of(name.removesuffix(" in all")) for name in FEATURES]
-    parts = [
-        (features * weights)[:, [sort == of for sort in sorts]].sum(axis=1) for of in dict.fromkeys(filter(None, sorts))
-    ]
+    parts = [weighted[:, [sort == of for sort in sorts]].sum(axis=1) for of in dict.fromkeys(filter(None, sorts))]
     together = np.stack(parts, axis=1)
     without: Column = together.sum(axis=1) - together.max(axis=1)
     return without
