@@ -189,7 +189,10 @@ class RiskCaseBrief(Answer):
 
 
 class RiskCaseAnswer(RiskCaseBrief):
-    members = ma.fields.List(ma.fields.Nested(RiskMemberAnswer), required=True)
+    members = ma.fields.List(
+        ma.fields.Nested(RiskMemberAnswer), required=True, metadata={"description": "The first 200; all are pages."}
+    )
+    members_count = ma.fields.Integer(required=True)
     at_stake = ma.fields.List(ma.fields.Nested(AtStakeAnswer), required=True)
     sentences = ma.fields.List(
         ma.fields.String(), required=True, metadata={"description": "What opened it, and joined it, by itself."}
@@ -221,6 +224,11 @@ class ReachPage(Answer):
 class RiskCaseQuery(PageQuery):
     state = f.Choice(*STATES, load_default=None)
     assignee_id = f.Id(load_default=None)
+
+
+class RiskMemberPage(Answer):
+    items = ma.fields.List(ma.fields.Nested(RiskMemberAnswer), required=True)
+    next_cursor = ma.fields.String(required=True, allow_none=True)
 
 
 class EvidencePage(Answer):
@@ -351,6 +359,9 @@ def _render_check(call: Call, check: risk.OrderCheck) -> dict[str, Any]:
     return masked | {"findings": findings}
 
 
+_MEMBERS_SHOWN = 200
+
+
 def _render_brief(case: risk.RiskCase) -> dict[str, Any]:
     instants = {name: instant(getattr(case, name)) for name in ("created_at", "updated_at", "decided_at")}
     return asdict(case) | instants | {"actions": risk.list_allowed(case.state)}
@@ -361,7 +372,8 @@ def _render_case(call: Call, case: risk.RiskCase) -> dict[str, Any]:
     english, chinese = risk.tell_growth(case, members)
     history = risk.list_events(call.tx, case_id=case.id)
     document = _render_brief(case) | {
-        "members": [asdict(member) for member in members],
+        "members": [asdict(member) for member in members[:_MEMBERS_SHOWN]],
+        "members_count": len(members),
         "at_stake": [asdict(amounts) for amounts in risk.get_at_stake(call.tx, members=members)],
         "sentences": english,
         "sentences_zh": chinese,
@@ -480,6 +492,14 @@ def post_risk_case(call: Call, body: dict[str, Any]) -> dict[str, Any]:
 def get_risk_case(call: Call, case_id: str) -> dict[str, Any]:
     """Get a case: members with roles, the money at stake, and its history."""
     return _render_case(call, risk.get_case(call.tx, case_id=case_id))
+
+
+@routes.call("GET", "/risk/cases/<id:case_id>/members", who=SEERS, query=PageQuery, answer=RiskMemberPage,
+             refusals=["404 risk_case_not_found", "503 graph_unavailable"])  # fmt: skip
+def list_members(call: Call, case_id: str, query: dict[str, Any]) -> dict[str, Any]:
+    """List the members of a case with their roles, by kind and id."""
+    masked: dict[str, Any] = _mask(call, page(risk.list_member_page(call.tx, case_id=case_id, **query), asdict))
+    return masked
 
 
 @routes.call("GET", "/risk/cases/<id:case_id>/evidence", who=SEERS, query=PageQuery, answer=EvidencePage,

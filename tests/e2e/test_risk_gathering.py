@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import subprocess
+import sys
 import threading
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -13,7 +18,7 @@ from tests.e2e.conftest import Caller
 from tests.e2e.test_risk_growth import find_ring, list_edges, read
 from tuike import reactions, risk
 from tuike.db import outbox
-from tuike.shared.clock import read_clock
+from tuike.shared.clock import format_instant, read_clock
 
 
 @pytest.fixture
@@ -199,3 +204,184 @@ def test_two_workers_who_check_two_orders_of_a_new_group_at_once_open_one_case(s
         assert case["orders_count"] == 7
         assert len(set(list_edges(shop, case))) == len(list_edges(shop, case))
     assert reactions.settle_outstanding(app.db, app.graph) >= 0
+
+
+# Bad days
+
+
+def test_orders_of_a_group_that_are_reported_late_and_out_of_turn_are_the_same_group(shop: Shop) -> None:
+    promoter = shop.make_promoter("p", device="phone")
+    for days_ago, buyer in ((1, "a"), (9, "b"), (4, "c"), (20, "d")):
+        buy_before(shop, promoter, buyer, days=days_ago)
+    (case,) = list_cases(shop)
+    assert accused_of(case) == {promoter["id"], "a", "b", "c", "d"}
+
+
+def test_orders_of_many_months_that_are_reported_at_once_are_no_group(shop: Shop) -> None:
+    promoter = shop.make_promoter("p", device="phone")
+    for number, buyer in enumerate("abcde"):
+        buy_before(shop, promoter, buyer, days=5 + 25 * number, settle=False)
+    shop.settle()
+    assert list_cases(shop) == []
+
+
+def buy_before(shop: Shop, promoter: dict[str, Any], buyer: str, *, days: int, settle: bool = True) -> None:
+    at = read_clock() - timedelta(days=days)
+    shop.touch(promoter, buyer, device="phone", at=at - timedelta(hours=1))
+    line = {"sku": "sku-1", "quantity": 1, "amount_minor": 10_000}
+    order = shop.caller.make_order(buyer_id=buyer, placed_at=format_instant(at), lines=[line])
+    shop.caller.pay(order)
+    if settle:
+        shop.settle()
+
+
+def test_buyers_who_gather_at_a_second_promoter_bring_it_into_their_case(shop: Shop) -> None:
+    first, second = shop.make_promoter("p", device="phone"), shop.make_promoter("q", device="phone")
+    gather(shop, first, "a", "b", "c", "d")
+    gather(shop, second, "a", "b", "c", "d")
+    (case,) = list_cases(shop)
+    assert accused_of(case) == {first["id"], second["id"], "a", "b", "c", "d"}
+    assert case["orders_count"] == 8
+
+
+def test_a_decision_about_a_gathering_case_that_grew_meanwhile_is_refused(shop: Shop) -> None:
+    promoter = shop.make_promoter("p", device="phone")
+    gather(shop, promoter, "a", "b", "c", "d")
+    (seen,) = list_cases(shop)
+    gather(shop, promoter, "e")
+    answer = shop.decide(seen, "confirm", status=409)
+    assert answer["error"]["code"] == "case_changed"
+    assert shop.decide(read(shop, seen), "confirm")["state"] == "confirmed"
+
+
+def test_whoever_was_erased_is_accused_of_no_gathering(shop: Shop) -> None:
+    promoter = shop.make_promoter("p", device="phone")
+    gather(shop, promoter, "a", "b", "c")
+    with shop.caller.app.db.transaction() as tx:
+        tx.execute(text("INSERT INTO shoppers (id, status, created_at) VALUES ('a', 'erased', now())"))
+    gather(shop, promoter, "d")
+    assert list_cases(shop) == []
+
+
+def test_what_an_erased_promoter_used_is_forgotten_in_the_checks_of_other_people_s_orders(shop: Shop) -> None:
+    upline = shop.make_promoter("u", device="tablet")
+    promoter = shop.make_promoter("p", device="phone", inviter=upline["id"])
+    shop.touch(promoter, "a", device="tablet")
+    (order_id,) = gather(shop, promoter, "a")
+    app = shop.caller.app
+
+    def list_used() -> set[str]:
+        found = shop.risk.read(f"risk/orders/{order_id}")["findings"]
+        return {edge["from_id"] for one in found for edge in one["edges"] if edge["relation"] == "used"}
+
+    assert list_used() == {"a", promoter["id"], upline["id"]}
+    for erased, left in ((promoter, {"a", upline["id"]}), (upline, {"a"})):
+        with app.db.transaction() as tx:
+            risk.forget_identifiers(tx, buyer_id=erased["external_id"], promoter_id=erased["id"])
+        assert list_used() == left
+    found = {one["rule_id"] for one in shop.risk.read(f"risk/orders/{order_id}")["findings"]}
+    assert found >= {"shared_identifier", "shared_with_upline"}
+
+
+def test_the_members_of_a_huge_case_come_in_pages(shop: Shop) -> None:
+    promoter = shop.make_promoter("p")
+    case = find_ring(shop, promoter, [f"b-{number:04}" for number in range(2_000)], devices={})
+    assert (len(case["members"]), case["members_count"]) == (200, 2_001)
+    seen, cursor = [], ""
+    while cursor is not None:
+        answer = shop.risk.read(f"risk/cases/{case['id']}/members?limit=200" + (f"&cursor={cursor}" if cursor else ""))
+        seen += [(one["account_kind"], one["account_id"]) for one in answer["items"]]
+        cursor = answer["next_cursor"]
+    assert len(seen) == len(set(seen)) == 2_001
+    assert shop.risk.get("risk/cases/rcs_none/members").status_code == 404
+
+
+KILLED = """
+import os, signal, sys
+from tuike import reactions, risk
+from tuike.app import build_app
+from tuike.config import read_config
+from tuike.risk.cases import store
+from tuike.shared.clock import format_instant, read_clock
+app = build_app(read_config())
+add = store.add_event
+def die(tx, **given):
+    add(tx, **given)
+    os.kill(os.getpid(), signal.SIGKILL)
+store.add_event = die
+what, case_id, version, fingerprint = sys.argv[1:]
+about = dict(case_id=case_id, reason="x", actor=risk.Actor("stf_1", "A"), now=read_clock())
+if what == "check":
+    reactions.settle_outstanding(app.db, app.graph)
+with app.db.transaction() as tx:
+    if what == "ban":
+        risk.ban_case(tx, version=int(version), fingerprint=fingerprint, **about)
+    decide = {"hold": risk.hold_case, "confirm": risk.confirm_case, "innocent": risk.label_innocent,
+              "release": risk.release_case}[what]
+    decide(tx, version=int(version), **about)
+"""
+
+
+def die_in(shop: Shop, what: str, case: dict[str, Any] | None = None, fingerprint: str = "") -> None:
+    config = shop.caller.app.config
+    environ = os.environ | {name: value for name, value in config.as_variables().items() if value}
+    words = [what, case["id"] if case else "", str(case["version"]) if case else "0", fingerprint]
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED, *words], env=environ, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == -signal.SIGKILL, done.stderr
+
+
+def test_a_worker_killed_while_it_opens_a_case_leaves_none_and_the_next_opens_it(shop: Shop) -> None:
+    promoter = shop.make_promoter("p", device="phone")
+    gather(shop, promoter, "a", "b", "c")
+    (order_id,) = gather(shop, promoter, "d", settle=False)
+    die_in(shop, "check")
+    assert list_cases(shop) == []
+    assert shop.risk.get(f"risk/orders/{order_id}").status_code == 404
+    shop.settle()
+    (case,) = list_cases(shop)
+    assert (case["orders_count"], len(accused_of(case))) == (4, 5)
+    assert len(list_edges(shop, case)) == len(set(list_edges(shop, case)))
+
+
+@pytest.mark.parametrize(("first", "what"), [("", "hold"), ("", "confirm"), ("", "ban"), ("confirm", "innocent")])
+def test_a_decision_killed_in_the_middle_did_nothing_and_can_be_made_again(shop: Shop, first: str, what: str) -> None:
+    promoter = shop.make_promoter("p", device="phone")
+    orders = gather(shop, promoter, "a", "b", "c", "d")
+    (case,) = list_cases(shop)
+    if first:
+        case = shop.decide(case, first)
+        shop.settle()
+        case = read(shop, case)
+    before = [shop.statuses(order_id) for order_id in orders]
+    preview = shop.risk.read(f"risk/cases/{case['id']}/ban-preview")["fingerprint"]
+
+    die_in(shop, what, case, preview)
+
+    assert read(shop, case) == case
+    assert [shop.statuses(order_id) for order_id in orders] == before
+    assert shop.risk.read(f"promoters/{promoter['id']}")["status"] == "active"
+    decided = shop.decide(case, what, **({"fingerprint": preview} if what == "ban" else {}))
+    assert decided["history"][-1]["action"] == what
+    shop.settle()
+    frozen = [["frozen"]] * 4 if what != "innocent" else [["pending"]] * 4
+    assert [shop.statuses(order_id) for order_id in orders] == frozen
+    assert shop.risk.read("ledger/check")["ok"]
+
+
+def test_orders_refunded_after_their_gathering_was_confirmed_take_the_frozen_money_back(shop: Shop) -> None:
+    promoter = shop.make_promoter("p", device="phone")
+    orders = gather(shop, promoter, "a", "b", "c", "d")
+    (case,) = list_cases(shop)
+    case = shop.decide(case, "confirm")
+    shop.settle()
+    for number, order_id in enumerate(orders):
+        body = {"refund_id": f"r-{number}", "refunded_at": format_instant(read_clock()), "amount_minor": 10_000}
+        assert shop.caller.post(f"orders/{order_id}/refunds", body).status_code == 201
+    shop.settle()
+    assert shop.wallet(promoter)["frozen_minor"] == 0
+    released = shop.decide(read(shop, case), "release")
+    assert released["state"] == "open"
+    assert [shop.wallet(promoter)[name] for name in ("pending_minor", "available_minor", "debt_minor")] == [0, 0, 0]
+    assert shop.risk.read("ledger/check")["ok"]

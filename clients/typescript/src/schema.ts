@@ -2692,6 +2692,25 @@ export interface paths {
         readonly patch?: never;
         readonly trace?: never;
     };
+    readonly "/api/v1/risk/cases/{case_id}/members": {
+        readonly parameters: {
+            readonly query?: never;
+            readonly header?: never;
+            readonly path: {
+                readonly case_id: string;
+            };
+            readonly cookie?: never;
+        };
+        /** List the members of a case with their roles, by kind and id. */
+        readonly get: operations["list_members"];
+        readonly put?: never;
+        readonly post?: never;
+        readonly delete?: never;
+        readonly options?: never;
+        readonly head?: never;
+        readonly patch?: never;
+        readonly trace?: never;
+    };
     readonly "/api/v1/risk/cases/{case_id}/reach": {
         readonly parameters: {
             readonly query?: never;
@@ -5985,7 +6004,9 @@ export interface components {
             readonly id: string;
             /** @description Those of them that came since the group was last found. */
             readonly joined_orders_count: number;
+            /** @description The first 200; all are pages. */
             readonly members: readonly components["schemas"]["RiskMemberAnswer"][];
+            readonly members_count: number;
             /** @description Paid orders among its members, as of now. */
             readonly orders_count: number;
             readonly pattern: string;
@@ -6043,6 +6064,10 @@ export interface components {
             readonly locked_out: boolean;
             readonly role: string;
             readonly score: number;
+        };
+        readonly RiskMemberPage: {
+            readonly items: readonly components["schemas"]["RiskMemberAnswer"][];
+            readonly next_cursor: string | null;
         };
         readonly RiskRuleAnswer: {
             /** @enum {string} */
@@ -23260,6 +23285,89 @@ export interface operations {
                 };
             };
             /** @description `postgres_unavailable`, `busy` */
+            readonly 503: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+        };
+    };
+    readonly list_members: {
+        readonly parameters: {
+            readonly query?: {
+                /** @description `next_cursor` of the page before; opaque. */
+                readonly cursor?: string | null;
+                /** @description How many items at most. */
+                readonly limit?: number;
+            };
+            readonly header?: never;
+            readonly path: {
+                readonly case_id: string;
+            };
+            readonly cookie?: never;
+        };
+        readonly requestBody?: never;
+        readonly responses: {
+            /** @description OK */
+            readonly 200: {
+                headers: {
+                    /** @description Names this request in the logs. */
+                    readonly "X-Request-Id"?: string;
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["RiskMemberPage"];
+                };
+            };
+            /** @description `unauthenticated` */
+            readonly 401: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `forbidden`, `second_factor_missing` */
+            readonly 403: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `risk_case_not_found` */
+            readonly 404: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `validation_failed` */
+            readonly 422: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `internal_error` */
+            readonly 500: {
+                headers: {
+                    readonly [name: string]: unknown;
+                };
+                content: {
+                    readonly "application/json": components["schemas"]["ErrorAnswer"];
+                };
+            };
+            /** @description `graph_unavailable`, `postgres_unavailable`, `busy` */
             readonly 503: {
                 headers: {
                     readonly [name: string]: unknown;

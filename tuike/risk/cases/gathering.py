@@ -8,7 +8,7 @@ of two that complete a group at once one opens the case and the other finds it.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from tuike.db import Transaction
@@ -69,12 +69,11 @@ def _write_group(tx: Transaction, one: Gathering, *, rule: RiskRule, now: dateti
     accused = rules.get_accused(found.members)
     promoter = ("promoter", one.facts.promoter_id)
     related = store.list_related(tx, accounts=accused)
-    living = [
-        case_id for case_id, (state, members) in related.items()
-        if state is not CaseState.INNOCENT and promoter in members
-    ]  # fmt: skip
-    if living:
-        return _grow(tx, living, found, now=now)
+    alive = {case_id: members for case_id, (state, members) in related.items() if state is not CaseState.INNOCENT}
+    living = [case_id for case_id, members in alive.items() if promoter in members]
+    same = rules.find_same(accused, alive)
+    if living or same is not None:
+        return _grow(tx, living or [same or ""], found, now=now)
     innocent = {case_id: members for case_id, (state, members) in related.items() if state is CaseState.INNOCENT}
     cleared = rules.find_cleared(accused, innocent)
     if cleared is not None:
@@ -90,9 +89,8 @@ def _find_group(tx: Transaction, one: Gathering, rule: RiskRule) -> FoundCase | 
 
     Orders that a person let pass, and buyers who had their account erased, do not count.
     """
-    until = one.facts.placed_at
     orders = store.list_sharing(
-        tx, promoter_id=one.facts.promoter_id, since=until - timedelta(days=rule.parameters["days"]), until=until,
+        tx, promoter_id=one.facts.promoter_id, around=one.facts.placed_at, days=rule.parameters["days"],
         users_max=rule.parameters["users_max"], limit=_ORDERS_MOST,
     )  # fmt: skip
     gone = store.list_erased_persons(tx, person_ids=sorted({order.buyer_id for order in orders}))

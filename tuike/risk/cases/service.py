@@ -129,6 +129,15 @@ def list_members(tx: Transaction, *, case_id: str) -> list[CaseMember]:
     return store.list_members(tx, case_id=case_id)
 
 
+def list_member_page(tx: Transaction, *, case_id: str, limit: int, cursor: str | None = None) -> Page[CaseMember]:
+    """Return a page of a case's members, by kind and id. Raises CaseNotFound."""
+    get_case(tx, case_id=case_id)
+    after = decode_cursor(cursor, int)[0] if cursor else 0  # a place, not an id: not everybody may read those
+    found = store.list_member_page(tx, case_id=case_id, after=after, limit=limit + 1)
+    more = len(found) > limit
+    return Page(found[:limit], encode_cursor(after + limit) if more else None)
+
+
 def list_evidence(tx: Transaction, *, case_id: str, limit: int, cursor: str | None = None) -> Page[Evidence]:
     """Return a page of a case's evidence, the heaviest edges first. Raises CaseNotFound."""
     get_case(tx, case_id=case_id)
@@ -515,7 +524,7 @@ def _tell(
 
 def forget_identifiers(tx: Transaction, *, buyer_id: str, promoter_id: str | None) -> None:
     """Forget the digests of a person's devices, addresses and accounts in checks and evidence; decisions stay."""
-    holds.forget_identifiers(tx, buyer_id=buyer_id)
+    holds.forget_identifiers(tx, buyer_id=buyer_id, promoter_id=promoter_id)
     store.forget_identifiers(tx, account_kind="buyer", account_id=buyer_id)
     if promoter_id is not None:
         store.forget_identifiers(tx, account_kind="promoter", account_id=promoter_id)

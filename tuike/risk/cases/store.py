@@ -92,6 +92,18 @@ def list_members(tx: Transaction, *, case_id: str) -> list[CaseMember]:
     return [CaseMember(*row) for row in rows]
 
 
+def list_member_page(tx: Transaction, *, case_id: str, after: int, limit: int) -> list[CaseMember]:
+    """Return members of a case in a fixed order, from the `after`-th on."""
+    rows = tx.execute(
+        text(
+            f"SELECT {_MEMBER_COLUMNS} FROM risk_case_members WHERE case_id = :case_id "
+            "ORDER BY account_kind, account_id OFFSET :after LIMIT :limit"
+        ),
+        {"case_id": case_id, "after": after, "limit": limit},
+    )
+    return [CaseMember(*row) for row in rows]
+
+
 _ADD_MEMBERS = text(
     f"""
     INSERT INTO risk_case_members (case_id, {_MEMBER_COLUMNS})
@@ -249,9 +261,14 @@ class SharingOrder:
 _LIST_SHARING = text(
     """
     SELECT x.order_id, x.buyer_id, finding->'edges' AS edges
-    FROM (SELECT * FROM risk_checks
-          WHERE promoter_id = :promoter_id AND dry_outcome <> 'pass' AND placed_at > :since AND placed_at <= :until
-          ORDER BY placed_at DESC LIMIT :limit) x
+    FROM (SELECT max(placed_at) FILTER (WHERE placed_at < CAST(:around AS timestamptz) + make_interval(days => :days))
+                 AS until
+          FROM risk_checks WHERE promoter_id = :promoter_id AND dry_outcome <> 'pass' AND placed_at >= :around) span
+    CROSS JOIN LATERAL (
+        SELECT * FROM risk_checks
+        WHERE promoter_id = :promoter_id AND dry_outcome <> 'pass'
+          AND placed_at > span.until - make_interval(days => :days) AND placed_at <= span.until
+        ORDER BY placed_at DESC LIMIT :limit) x
     CROSS JOIN LATERAL jsonb_array_elements(x.findings) finding
     WHERE finding->>'rule_id' = 'shared_identifier' AND (finding->'detail'->>'users')::int <= :users_max
       AND x.decision IS DISTINCT FROM 'passed'
@@ -261,10 +278,13 @@ _LIST_SHARING = text(
 
 
 def list_sharing(
-    tx: Transaction, *, promoter_id: str, since: datetime, until: datetime, users_max: int, limit: int
+    tx: Transaction, *, promoter_id: str, around: datetime, days: int, users_max: int, limit: int
 ) -> list[SharingOrder]:
-    """Return a promoter's newest orders whose buyers share what few enough use, but for those that a person passed."""
-    asked = {"promoter_id": promoter_id, "since": since, "until": until, "users_max": users_max, "limit": limit}
+    """Return a promoter's orders whose buyers share what few enough use, but for those that a person passed.
+
+    Those of so many days up to the newest one that is no further from a checked order, placed `around` an instant.
+    """
+    asked = {"promoter_id": promoter_id, "around": around, "days": days, "users_max": users_max, "limit": limit}
     return [
         SharingOrder(row.order_id, row.buyer_id, tuple(Evidence(**edge) for edge in row.edges))
         for row in tx.execute(_LIST_SHARING, asked)

@@ -87,13 +87,15 @@ def check_orders(tx: Transaction, graph: Graph, *, keys: Sequence[str], now: dat
     touched = growing.lock_touched(tx, order_ids=order_ids)
     done = []
     groups = []
-    gathered: dict[str, set[str]] = {}
+    gathered: dict[str, list[tuple[str, datetime]]] = {}
+    span = next(timedelta(days=rule.parameters["days"]) for rule in known if rule.id == gathering.RULE)
     for found, seen in gather_facts(tx, graph, order_ids=order_ids, known=known):
-        earlier = gathered.setdefault(found.promoter_id, set())
-        facts = replace(found, gathered=found.gathered | earlier)
+        earlier = gathered.setdefault(found.promoter_id, [])
+        beside = {buyer for buyer, at in earlier if abs(at - found.placed_at) < span}
+        facts = replace(found, gathered=found.gathered | beside)
         findings = rules.decide_findings(facts, seen, known)
         if any(one.rule_id == "shared_identifier" for one in findings):
-            earlier.add(facts.buyer_id)
+            earlier.append((facts.buyer_id, facts.placed_at))
         outcome, dry = rules.decide_outcome(findings), rules.decide_outcome(findings, as_if_live=True)
         if findings:
             store.close_check(tx, order_id=facts.order_id, outcome=outcome, dry_outcome=dry, findings=findings)

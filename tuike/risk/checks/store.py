@@ -91,8 +91,8 @@ _FACTS = text(
            (SELECT json_agg(DISTINCT few.buyer_id)
             FROM (SELECT x.buyer_id, x.findings FROM risk_checks x
                   WHERE x.promoter_id = c.promoter_id AND x.dry_outcome <> 'pass'
-                    AND x.placed_at > c.placed_at - make_interval(days => :gathering_days)
-                    AND x.placed_at <= c.placed_at
+                    AND x.placed_at > span.until - make_interval(days => :gathering_days)
+                    AND x.placed_at <= span.until
                   ORDER BY x.placed_at DESC LIMIT 500) few
             WHERE few.findings @> '[{"rule_id": "shared_identifier"}]') AS gathered,
            (SELECT json_agg(json_build_array(r.case_id, r.account_kind, r.account_id, r.score) ORDER BY r.case_id)
@@ -126,6 +126,12 @@ _FACTS = text(
                                   AND b.placed_at > c.placed_at - make_interval(days => :refund_days)) AS refunded
         FROM (SELECT placed_at, paid_at, refunded_minor, attribution_promoter_id FROM orders
               WHERE buyer_id = c.buyer_id ORDER BY id DESC LIMIT :past_orders) b) past
+    CROSS JOIN LATERAL (
+        -- Orders come late and out of turn: one counts among those after it as much as among those before it.
+        SELECT CASE WHEN newest.at > c.placed_at AND newest.at < c.placed_at + make_interval(days => :gathering_days)
+                    THEN newest.at ELSE c.placed_at END AS until
+        FROM (SELECT max(x.placed_at) AS at FROM risk_checks x
+              WHERE x.promoter_id = c.promoter_id AND x.dry_outcome <> 'pass') newest) span
     ORDER BY c.order_id
     """
 ).bindparams(bindparam("order_ids", type_=ARRAY(Text)))
@@ -258,11 +264,30 @@ _FORGET = text(
     WHERE c.order_id IN (SELECT id FROM orders WHERE buyer_id = :buyer_id)
     """
 ).bindparams(bindparam("kinds", type_=ARRAY(Text)))
+_FORGET_PROMOTER = text(
+    """
+    UPDATE risk_checks c SET findings = (
+        SELECT jsonb_agg(finding || jsonb_build_object('edges', (
+            SELECT coalesce(jsonb_agg(edge), '[]') FROM jsonb_array_elements(finding -> 'edges') edge
+            WHERE NOT (edge ->> 'from_kind' = 'promoter' AND edge ->> 'from_id' = :promoter_id
+                       AND edge ->> 'to_kind' = ANY (:kinds))
+        ))) FROM jsonb_array_elements(c.findings) finding
+    )
+    WHERE c.dry_outcome <> 'pass' AND c.findings @> :named
+    """
+).bindparams(bindparam("kinds", type_=ARRAY(Text)), bindparam("named", type_=JSONB))
 
 
-def forget_identifiers(tx: Transaction, *, buyer_id: str) -> None:
-    """Forget by which devices and network addresses a buyer's orders were checked; what was found stays."""
-    tx.execute(_FORGET, {"buyer_id": buyer_id, "kinds": [kind.value for kind in IdentifierKind]})
+def forget_identifiers(tx: Transaction, *, buyer_id: str, promoter_id: str | None = None) -> None:
+    """Forget by which devices and network addresses a buyer's orders were checked, and others by the promoter's own.
+
+    What was found stays.
+    """
+    kinds = [kind.value for kind in IdentifierKind]
+    tx.execute(_FORGET, {"buyer_id": buyer_id, "kinds": kinds})
+    if promoter_id is not None:
+        named = [{"edges": [{"from_kind": "promoter", "from_id": promoter_id}]}]
+        tx.execute(_FORGET_PROMOTER, {"promoter_id": promoter_id, "kinds": kinds, "named": named})
 
 
 def list_identifiers(graph: Graph, *, person_ids: Sequence[str]) -> dict[str, set[str]]:
