@@ -10,6 +10,7 @@ from tests.benchmarks.panels.files import Scribe
 from tests.benchmarks.panels.world import World
 
 FOUND = 0.5  # Jaccard overlap of a ring with the flagged accounts of one case
+EVERYBODY_ELSE = "(everybody else)"
 Named = tuple[str, str]  # kind and id as the files spell it
 
 
@@ -75,6 +76,8 @@ def judge(world: World, output: Path, name: str, part: str) -> Verdict:
     for group in world.groups:
         honest = {named[account] for account in group.members} - guilty - excused
         verdict.groups.append((group.likeness, len(honest), len(flagged & honest)))
+    others = set(named.values()) - guilty - excused - {named[a] for group in world.groups for a in group.members}
+    verdict.groups.append((EVERYBODY_ELSE, len(others), len(flagged & others)))
     return verdict
 
 

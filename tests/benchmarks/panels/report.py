@@ -15,7 +15,7 @@ from rich.table import Table
 
 from tests.benchmarks.measuring import Row, at_least, at_most, say
 from tests.benchmarks.panels.files import Scribe, write_world
-from tests.benchmarks.panels.judge import RingVerdict, Verdict, add_up, judge
+from tests.benchmarks.panels.judge import EVERYBODY_ELSE, RingVerdict, Verdict, add_up, judge
 from tests.benchmarks.panels.plan import Trial, make_world
 from tests.benchmarks.panels.world import World
 
@@ -190,8 +190,8 @@ def _list_rows(verdicts: list[Verdict]) -> list[Row]:
         )
     silent = add_up(v for v in verdicts if v.part == "silent")
     rows.append(at_most("second set, silent: flagged", silent["flagged"], "accounts", "none", silent["flagged"], 0))
-    members = sum(m for v in verdicts for _, m, _ in v.groups)
-    accused = sum(f for v in verdicts for _, _, f in v.groups)
+    members = sum(m for v in verdicts for name, m, _ in v.groups if name != EVERYBODY_ELSE)
+    accused = sum(f for v in verdicts for name, _, f in v.groups if name != EVERYBODY_ELSE)
     rate = accused / max(1, members)
     rows.append(at_most("second set: look-alikes accused", rate * 100, "%", "members", rate, FALSE_POSITIVES))
     return rows

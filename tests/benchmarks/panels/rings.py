@@ -241,7 +241,7 @@ DOCUMENTED = (
         "nearly all is refunded, and just after the commission was released", (5, 100),
     ),
     Pattern("clockwork", _clockwork, (_PLACED,), "one amount for unequal goods at a beat of minutes, by the same accounts at night", (8, 100)),
-    Pattern("ladder", _ladder, (IDENTITY | {"joined_at"},), "a chain of invitations within the hour; trade only at its foot", (5, 40)),
+    Pattern("ladder", _ladder, (frozenset({"joined_at"}), frozenset({"inviter_id"})), "a chain of invitations within the hour; trade only at its foot", (5, 40)),
     Pattern("stuffing", _stuffing, (frozenset({"touches"}),), "links opened seconds before each order, by people who have never come otherwise", (25, 100), victims=True),
     Pattern("hijacked", _hijacked, (_PLACED,), "strangers meet at good after good within hours, at promoters nobody else uses", (40, 100), victims=True),
 )  # fmt: skip

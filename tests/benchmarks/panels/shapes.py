@@ -1,4 +1,4 @@
-"""The shapes of synthetic hosts: six shops that differ in everything a detector might lean on."""
+"""The shapes of synthetic hosts: seven shops that differ in everything a detector might lean on."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -82,6 +82,17 @@ SHAPES: dict[str, Shape] = {
         buyers=15_000, promoters=700, goods=5_000, orders=45_000, goods_tail=0.9, promoter_tail=0.8,
         activity_sigma=1.1, favourites=1.0, live=0.04, cadence=0.08, villages=80, passing_on=0,
         idle_touches=0, price=(8.2, 0.9),
+    ),
+    # Two days of sales bring four orders in ten; telephones, purses and links are known, links are opened in passing.
+    "festival": Shape(
+        Habits(
+            _start(2025, 9), 80,
+            _ALL - {"device", "ip", "address", "seen_at", "same_person"},
+            coverage=0.6, organic=0.3, refunds=0.1, receipt_days=5, newcomers=0.5, lines=1.3, festivals=(38, 69),
+        ),
+        buyers=16_000, promoters=900, goods=4_000, orders=30_000, goods_tail=1.0, promoter_tail=0.7,
+        activity_sigma=0.5, favourites=1.5, live=0.1, cadence=0, villages=30, passing_on=0.3,
+        idle_touches=0.6, price=(8.8, 0.8),
     ),
     # Dear things for a year, rarely bought, flat tails; days instead of instants; cards and purses are known.
     "boutique": Shape(

@@ -31,6 +31,8 @@ class Habits:
     newcomers: float = 0.5
     lines: float = 1.2
     whole_days: bool = False
+    festivals: tuple[int, ...] = ()  # days of sales, on which `festive` of what could fall on them happens
+    festive: float = 0.4
     hours: tuple[float, ...] = (2, 1, 1, 0, 0, 1, 2, 4, 6, 8, 9, 9, 10, 8, 7, 7, 7, 8, 10, 13, 15, 14, 10, 5)
 
     @property
@@ -41,6 +43,9 @@ class Habits:
     def draw_instant(self, rng: random.Random, since: float, until: float) -> int:
         """Return an instant in [since, until] at an hour at which people shop."""
         day = rng.uniform(since, max(since, until)) // DAY * DAY
+        sales = [at for at in (self.start + offset * DAY for offset in self.festivals) if since <= at < until - DAY]
+        if sales and rng.random() < self.festive:
+            day = rng.choice(sales)
         hour = rng.choices(range(24), self.hours)[0]
         return int(min(max(day + hour * HOUR + rng.uniform(0, HOUR), since), max(since, until)))
 
