@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 from tests.benchmarks.panels.crews import Crew, Knobs, gather, join, pick_start, recruit
+from tests.benchmarks.panels.shapes import SHAPES
 from tests.benchmarks.panels.world import DAY, HOUR, Account, Ring, World
 
 T = TypeVar("T")
@@ -23,20 +24,24 @@ SPREADS = (2 * HOUR, 48 * HOUR, 14 * DAY, 56 * DAY)
 
 
 def is_provable(
-    buyers: int, targets: int, density: float, spread: int, kind: str, *, custom: float, whole_days: bool
+    buyers: int, targets: int, density: float, spread: int, kind: str, *, custom: float, lively: bool, whole_days: bool
 ) -> bool:
     """Say whether somebody who has all files could tell such a block from friends or from a group that buys together.
 
-    Within hours: everybody meets two others or more, at four goods or two promoters. Within two days that is what offers
-    for a circle of customers look like, unless three in ten or more join each. Slower: any two have three promoters in
-    common, or twice as many goods as customers of one promoter have here by `custom`, and each target five buyers.
+    Within hours: everybody meets two others or more, at four goods or two promoters; in a `lively` host, where honest
+    promoters have followers who do so, three in ten or more join each time. Within two days that is what offers to a
+    circle of customers look like, unless six in ten join, or three in ten at promoter after promoter. Slower: any two
+    have three promoters in common, or twice as many goods as customers of one promoter have here by `custom`, and each
+    target has five buyers.
     """
     company, stops = density * buyers, density * targets
-    least = 2 if kind == "promoters" else 4
-    if spread <= 48 * HOUR and not (whole_days and spread < DAY):
-        return company >= 3 and stops >= least and (spread < DAY or density >= 0.3)
-    common = 3 if kind == "promoters" else 2 * custom + 1
-    return company >= 5 and stops >= least and density * stops >= common
+    if kind == "promoters":
+        least, quick, within_days, common = 2, 0.1, 0.3, 3.0
+    else:
+        least, quick, within_days, common = 4, 0.3 if lively else 0.1, 0.6, 2 * custom + 1
+    if spread > 48 * HOUR or (whole_days and spread < DAY):
+        return company >= 5 and stops >= least and density * stops >= common
+    return company >= 3 and stops >= least and density >= (quick if spread < DAY else within_days)
 
 
 def measure_custom(world: World) -> float:
@@ -67,12 +72,13 @@ def draw_cells(rng: random.Random, world: World, count: int, largest: int) -> li
     kinds = _deal(rng, ("goods", "promoters", "hijacked"), count * 5)
     cells: list[tuple[Knobs, int, str]] = []
     days, custom = world.habits.days - 5, measure_custom(world)
+    lively = world.name in SHAPES and SHAPES[world.name].live >= 0.1
     for buyers, targets, density, (camouflage, biased), spread, kind in zip(*decks, kinds, strict=True):
         if len(cells) == count:
             break
         fits = buyers <= largest and (kind != "promoters" or targets <= min(20, largest)) and spread <= days * DAY
         if fits and is_provable(
-            buyers, targets, density, spread, kind, custom=custom, whole_days=world.habits.whole_days
+            buyers, targets, density, spread, kind, custom=custom, lively=lively, whole_days=world.habits.whole_days
         ):
             cells.append((Knobs(buyers, density, camouflage, biased=biased, spread=spread, overlap=0), targets, kind))
     return cells

@@ -136,7 +136,7 @@ def test_a_fraud_without_evidence_is_not_planted():
 def test_a_block_is_planted_only_if_it_could_be_proved(
     buyers: int, targets: int, density: float, spread: int, provable: bool
 ):
-    assert is_provable(buyers, targets, density, spread, "goods", custom=2, whole_days=False) is provable
+    assert is_provable(buyers, targets, density, spread, "goods", custom=2, lively=False, whole_days=False) is provable
 
 
 def write_accounts(world: World, directory: Path, cases: dict[tuple[str, int], str]) -> None:
