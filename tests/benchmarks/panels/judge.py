@@ -10,6 +10,7 @@ from tests.benchmarks.panels.files import Scribe
 from tests.benchmarks.panels.world import World
 
 FOUND = 0.5  # Jaccard overlap of a ring with the flagged accounts of one case
+LINES = (0.5, 0.3, 0.2, 0.1, 0.05)  # scores at which an account might be flagged
 EVERYBODY_ELSE = "(everybody else)"
 Named = tuple[str, str]  # kind and id as the files spell it
 
@@ -45,6 +46,7 @@ class Verdict:
     seconds: float = 0
     rings: list[RingVerdict] = field(default_factory=list)
     groups: list[tuple[str, int, int]] = field(default_factory=list)  # likeness, members, flagged
+    lines: list[tuple[float, int, int, int]] = field(default_factory=list)  # score, right, wrong, rings half reached
 
     def to_json(self) -> dict[str, object]:
         """Return the verdict as the results hold it."""
@@ -53,7 +55,7 @@ class Verdict:
 
 def judge(world: World, output: Path, name: str, part: str) -> Verdict:
     """Read what a sweep wrote for a world and compare."""
-    cases = _read_flagged(output / "accounts.csv")
+    cases, scores = _read_accounts(output / "accounts.csv")
     flagged = {account for members in cases.values() for account in members}
     scribe = Scribe(world)
     named = {
@@ -66,8 +68,9 @@ def judge(world: World, output: Path, name: str, part: str) -> Verdict:
     verdict = Verdict(name, world.name, part, len(named), len(guilty), len(flagged))
     verdict.right = len(flagged & guilty)
     verdict.wrong = len(flagged - guilty - excused)
-    for ring in world.rings:
-        members = {named[account] for account in ring.members}
+    rings = [{named[account] for account in ring.members} for ring in world.rings]
+    verdict.lines = [_draw_line(line, scores, guilty, excused, rings) for line in LINES]
+    for ring, members in zip(world.rings, rings, strict=True):
         victims = {named[account] for account in ring.victims}
         overlap = max((measure_overlap(case, members, victims) for case in cases.values()), default=0.0)
         knobs = ring.knobs
@@ -92,13 +95,25 @@ def _jaccard(one: set[Named], other: set[Named]) -> float:
     return len(one & other) / either if either else 0.0
 
 
-def _read_flagged(file: Path) -> dict[str, set[Named]]:
+def _draw_line(
+    line: float, scores: dict[Named, float], guilty: set[Named], excused: set[Named], rings: list[set[Named]]
+) -> tuple[float, int, int, int]:
+    """Return what would be right and wrong if everybody from a score on were flagged, and rings flagged by half or more."""
+    flagged = {account for account, score in scores.items() if score >= line}
+    reached = sum(2 * len(members & flagged) >= len(members) for members in rings)
+    return line, len(flagged & guilty), len(flagged - guilty - excused), reached
+
+
+def _read_accounts(file: Path) -> tuple[dict[str, set[Named]], dict[Named, float]]:
     cases: dict[str, set[Named]] = defaultdict(set)
+    scores: dict[Named, float] = {}
     with file.open(encoding="utf-8", newline="") as rows:
         for row in csv.DictReader(rows):
+            account = row["account_kind"], row["account_id"]
+            scores[account] = float(row["score"])
             if row["flagged"] == "1":
-                cases[row["case_id"]].add((row["account_kind"], row["account_id"]))
-    return cases
+                cases[row["case_id"]].add(account)
+    return cases, scores
 
 
 def add_up(verdicts: Iterable[Verdict]) -> dict[str, float]:

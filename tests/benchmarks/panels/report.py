@@ -15,7 +15,7 @@ from rich.table import Table
 
 from tests.benchmarks.measuring import Row, at_least, at_most, say
 from tests.benchmarks.panels.files import Scribe, write_world
-from tests.benchmarks.panels.judge import EVERYBODY_ELSE, RingVerdict, Verdict, add_up, judge
+from tests.benchmarks.panels.judge import EVERYBODY_ELSE, LINES, RingVerdict, Verdict, add_up, judge
 from tests.benchmarks.panels.plan import Trial, make_world
 from tests.benchmarks.panels.world import World
 
@@ -28,8 +28,8 @@ def measure(trials: list[Trial], directory: Path, console: Console, *, keep: boo
     verdicts = _run_all(trials, directory, keep=keep)
     RESULT.parent.mkdir(exist_ok=True)
     RESULT.write_text(json.dumps([v.to_json() for v in verdicts], indent=1) + "\n", encoding="utf-8")
-    for table in (show_hosts(verdicts), show_patterns(verdicts), show_lookalikes(verdicts), show_knobs(verdicts)):
-        console.print(table)
+    for show in (show_hosts, show_patterns, show_lookalikes, show_knobs, show_lines):
+        console.print(show(verdicts))
     return _list_rows(verdicts)
 
 
@@ -175,6 +175,20 @@ def show_lookalikes(verdicts: list[Verdict]) -> Table:
         hit = sum(f > 0 for _, f in groups)
         table.add_row(
             likeness, str(len(groups)), str(hit), str(members), str(flagged), f"{flagged / max(1, members):.2%}"
+        )
+    return table
+
+
+def show_lines(verdicts: list[Verdict]) -> Table:
+    """Return the table of what would be found, and who accused, if the line lay elsewhere: rings by half their accounts."""
+    table = Table("flagged from", "rings reached", "", "right", "wrong", "wrong where no ring is", "precision")
+    rings = sum(len(v.rings) for v in verdicts)
+    for place, line in enumerate(LINES):
+        right, wrong, reached = (sum(v.lines[place][column] for v in verdicts) for column in (1, 2, 3))
+        silent = sum(v.lines[place][2] for v in verdicts if v.part == "silent")
+        precision = f"{right / max(1, right + wrong):.1%}"
+        table.add_row(
+            f"{line:g}", f"{reached}", f"{reached / max(1, rings):.0%}", f"{right}", f"{wrong}", f"{silent}", precision
         )
     return table
 

@@ -154,6 +154,7 @@ def test_a_perfect_answer_finds_every_ring_and_wrongs_nobody(village: World, tmp
     assert all(ring.found and ring.flagged == 1 for ring in verdict.rings)
     assert (verdict.wrong, verdict.right) == (0, len(cases))
     assert add_up([verdict])["recall"] == 1
+    assert {line[1:] for line in verdict.lines} == {(len(cases), 0, len(village.rings))}
 
 
 def test_an_accused_look_alike_is_counted_where_it_belongs(village: World, tmp_path: Path):
