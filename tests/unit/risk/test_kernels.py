@@ -282,3 +282,34 @@ def test_those_who_meet_often_are_paired_with_what_their_targets_are_worth() -> 
     plain = [(*pair, units[sorted(targets)].sum()) for pair, targets in common.items() if len(targets) >= 3]
     assert sorted(zip(*(column.tolist() for column in found), strict=True)) == plain
     assert plain
+
+
+def test_orders_are_measured_for_each_dealing_as_by_a_plain_loop() -> None:
+    rng = np.random.default_rng(15)
+    at, paid, received, refunded, lag = (np.where(rng.random(30) < 0.7, rng.integers(0, 99, 30), -1) for _ in range(5))
+    registered = np.where(rng.random(8) < 0.7, rng.integers(0, 99, 8), -1)
+    order, dealing, buyer = rng.integers(0, 30, 40), rng.integers(0, 11, 40), rng.integers(0, 8, 40).astype(np.int32)
+    found = kernels.measure_orders(
+        order, dealing, buyer, at, paid, received, refunded, lag, registered, -1, 20, 12
+    )  # fmt: skip
+
+    def tell_gap(late: int, early: int) -> list[int]:
+        return [] if -1 in {late, early} else [late - early]
+
+    for number in range(12):
+        rows = [(order[i], buyer[i]) for i in np.flatnonzero(dealing == number)]
+        gaps = [
+            [gap for row, who in rows for gap in tell_gap(at[row], registered[who])],
+            [lag[row] for row, _ in rows if lag[row] != -1],
+            [gap for row, _ in rows for gap in tell_gap(paid[row], at[row])],
+            [gap for row, _ in rows for gap in tell_gap(received[row], paid[row])],
+        ]
+        settled = [(row, received[row] if received[row] != -1 else max(at[row], paid[row])) for row, _ in rows]
+        late = sum(gap >= 20 for row, when in settled for gap in tell_gap(refunded[row], when))
+        assert [column[number] for column in found] == [*(min(gap, default=-1) for gap in gaps), late]
+
+
+def test_packed_bins_sort_as_their_rows_do() -> None:
+    rows = np.random.default_rng(16).integers(0, 3, (60, 5)).astype(np.int8)
+    first, second = kernels.pack_bins(rows, 3)
+    assert rows[np.lexsort((second, first))].tolist() == sorted(rows.tolist())

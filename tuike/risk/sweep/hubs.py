@@ -116,7 +116,8 @@ def describe_dealings(
     by_dealing = kernels.sort_by(dealing, count, None)
     order, hub, buyer, dealing = order[by_dealing], hub[by_dealing], buyer[by_dealing], dealing[by_dealing]
     d_starts = to_starts(d_hub, hubs)
-    traits = np.zeros((count, len(TRAITS)), np.int8)
+    # Filled trait by trait, read dealing by dealing.
+    traits = np.zeros((count, len(TRAITS)), np.int8, order="F")
     personal, device, weak = _count_links(world, links, d_hub, d_buyer, hub_promoters)
     traits[:, 0] = _bin_counts(personal)
     traits[:, 1] = _bin_counts(weak)
@@ -126,42 +127,35 @@ def describe_dealings(
     share = orders / np.maximum(bought[d_buyer], 1)
     traits[:, 2] = np.where(bought[d_buyer] == 1, 0, 1 + np.digitize(share, (0.25, 0.5, 0.75, 0.99)))
     traits[:, 3] = _bin_counts(orders - 1)
-    at, lag = purchases.at[order], purchases.lag[order]
-    known = at != MISSING
-    since = world.registered_at[buyer]
-    age = _least(dealing, np.where(known & (since != MISSING), at - since, MISSING), count)
+    age, lag, payment, receipt, late = kernels.measure_orders(
+        order, dealing, buyer, purchases.at, purchases.paid, purchases.received, purchases.refunded, purchases.lag,
+        world.registered_at, MISSING, 7 * DAY, count,
+    )  # fmt: skip
     traits[:, 4] = _bin_quantiles(age)
-    traits[:, 5] = _bin_quantiles(_least(dealing, lag, count))
+    traits[:, 5] = _bin_quantiles(lag)
+    late /= orders
+    traits[:, 10] = np.where(late > 0.5, 2, np.where(late >= 0.2, 1, 0))
+    traits[:, 12] = _bin_quantiles(payment)
+    traits[:, 13] = _bin_quantiles(receipt)
+    traits[:, 14] = _bin_nearness(world.registered_at[d_buyer], d_hub)
+    traits[:, 16] = _bin_nearness(lag, d_hub)
+    traits[:, 17] = _bin_nearness(payment, d_hub)
+    traits[:, 18] = _bin_hours(purchases.at[order], dealing, count)
     line_order = kernels.sort_by(purchases.of_line, purchases.at.size, None)
     entry, line = kernels.spread(to_starts(purchases.of_line[line_order], purchases.at.size), line_order, order)
     _mark_together(world, purchases, order, hub, buyer, dealing, (entry, line), traits)
     traits[:, 9] = _bin_counts(_count_elsewhere(world, purchases, d_hub, d_buyer, hubs))
-    back = purchases.refunded[order]
-    settled = purchases.received[order]
-    settled = np.where(settled == MISSING, np.maximum(at, purchases.paid[order]), settled)
-    is_late = (back != MISSING) & (settled != MISSING) & (back - settled >= 7 * DAY)
-    late = np.bincount(dealing, is_late, count) / orders
-    traits[:, 10] = np.where(late > 0.5, 2, np.where(late >= 0.2, 1, 0))
     traits[:, 11] = _bin_amounts(world, purchases, order, hub, dealing, count)
-    paid = purchases.paid[order]
-    traits[:, 12] = _bin_quantiles(_least(dealing, np.where((paid != MISSING) & known, paid - at, MISSING), count))
-    got = purchases.received[order]
-    traits[:, 13] = _bin_quantiles(
-        _least(dealing, np.where((got != MISSING) & (paid != MISSING), got - paid, MISSING), count)
-    )
-    traits[:, 14] = _bin_nearness(world.registered_at[d_buyer], d_hub)
-    traits[:, 16] = _bin_nearness(_least(dealing, lag, count), d_hub)
-    traits[:, 17] = _bin_nearness(
-        _least(dealing, np.where((paid != MISSING) & known, paid - at, MISSING), count), d_hub
-    )
-    traits[:, 18] = _bin_hours(at, dealing, count)
     traits[:, 19] = _bin_goods(world, hub, dealing, (entry, line), count)
     traits[:, 20], traits[:, 21], traits[:, 23] = _bin_places(world, d_hub, d_buyer)
-    np.maximum.at(traits[:, 15], dealing, circles.on_circle[order])
+    circling = np.flatnonzero(circles.on_circle[order])
+    np.maximum.at(traits[:, 15], dealing[circling], circles.on_circle[order[circling]])
     rounds = np.zeros(count, np.int64)
-    np.maximum.at(rounds, dealing, circles.rounds[order])
+    circling = np.flatnonzero(circles.rounds[order])
+    np.maximum.at(rounds, dealing[circling], circles.rounds[order[circling]])
     traits[:, 24] = np.digitize(rounds, (1, 4, 6, 9))
-    by_traits = sort_by(d_hub, *traits.T)
+    traits = np.ascontiguousarray(traits)
+    by_traits = sort_by(d_hub, *kernels.pack_bins(traits, BINS))
     return Dealings(d_hub[by_traits], d_buyer[by_traits], d_starts, traits[by_traits], orders[by_traits])
 
 
@@ -177,14 +171,6 @@ def _bin_quantiles(values: Column) -> Column:
         edges = np.quantile(values[known], (0.003, 0.015, 0.05, 0.15, 0.35, 0.65))
         bins[known] = np.searchsorted(edges, values[known], side="left")
     return bins
-
-
-def _least(group: Column, values: Column, count: int) -> Column:
-    known = values != MISSING
-    least = np.full(count, np.iinfo(np.int64).max)
-    kernels.take_least(group[known], values[known], least)
-    least[least == np.iinfo(np.int64).max] = MISSING
-    return least
 
 
 def _count_links(
@@ -352,7 +338,7 @@ def _bin_hours(at: Column, dealing: Column, count: int) -> Column:
     below = np.empty(24)
     below[by_part] = np.cumsum(part[by_part])
     times = np.bincount(dealing[known], minlength=count)
-    mean = np.bincount(dealing[known], -np.log(below[hour]), count) / np.maximum(times, 1)
+    mean = np.bincount(dealing[known], -np.log(below)[hour], count) / np.maximum(times, 1)
     bins[times > 0] = np.digitize(mean[times > 0], (0.5, 1.0, 1.5, 2.0, 2.7, 3.5))
     return bins
 

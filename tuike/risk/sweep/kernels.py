@@ -206,6 +206,37 @@ def take_least(group, values, least):
 
 
 @compiled
+def measure_orders(order, dealing, buyer, at, paid, received, refunded, lag, registered, unknown, settled_for, count):
+    """Return the least age of the account, lag, delay of payment and of receipt over the orders of each dealing.
+
+    Instants are those of all orders, `order` tells which of them belong to a dealing, `registered` is when a buyer was.
+    What no order tells is `unknown`. Returned last is how many orders were refunded `settled_for` or more after they
+    were settled.
+    """
+    most = np.iinfo(np.int64).max
+    least = np.full((4, count), most)
+    late = np.zeros(count)
+    for i in range(order.size):
+        row, to = order[i], dealing[i]
+        if at[row] != unknown and registered[buyer[i]] != unknown:
+            least[0, to] = min(least[0, to], at[row] - registered[buyer[i]])
+        if lag[row] != unknown:
+            least[1, to] = min(least[1, to], lag[row])
+        if at[row] != unknown and paid[row] != unknown:
+            least[2, to] = min(least[2, to], paid[row] - at[row])
+        if received[row] != unknown and paid[row] != unknown:
+            least[3, to] = min(least[3, to], received[row] - paid[row])
+        settled = received[row] if received[row] != unknown else max(at[row], paid[row])
+        if refunded[row] != unknown and settled != unknown and refunded[row] - settled >= settled_for:
+            late[to] += 1.0
+    for which in range(4):
+        for to in range(count):
+            if least[which, to] == most:
+                least[which, to] = unknown
+    return least[0], least[1], least[2], least[3], late
+
+
+@compiled
 def find_cheapest(of_line, amounts, skus, count):
     """Return the goods of the cheapest line of each order; of equal ones those with the lowest number."""
     price, chosen = np.zeros(count, np.int64), np.full(count, -2, np.int64)
@@ -516,6 +547,19 @@ def take_logs(values, bits, mantissas, mantissa_bits, out):
         q = s * s
         series = 2.0 * s * (1.0 + q * (1.0 / 3.0 + q * (0.2 + q * (1.0 / 7.0 + q / 9.0))))
         out[i] = out[i] * 0.6931471805599453 + series
+
+
+@compiled
+def pack_bins(features, bins):
+    """Return two numbers for each row of bins, which sort as the rows do."""
+    first, second = np.zeros(features.shape[0], np.int64), np.zeros(features.shape[0], np.int64)
+    half = (features.shape[1] + 1) // 2
+    for i in range(features.shape[0]):
+        for t in range(half):
+            first[i] = first[i] * bins + features[i, t]
+        for t in range(half, features.shape[1]):
+            second[i] = second[i] * bins + features[i, t]
+    return first, second
 
 
 @compiled
