@@ -131,8 +131,7 @@ def warm_up() -> int:
     """Let a graph server that has just started become quick before orders come."""
     app = open_app()
     deadline = clock.read_clock() + _WARM_UP_FOR
-    with app.db.transaction() as tx:
-        return risk.warm_up(tx, app.graph, looks_max=_WARM_UP_LOOKS, deadline=deadline)
+    return risk.warm_up(app.db, app.graph, looks_max=_WARM_UP_LOOKS, deadline=deadline)
 
 
 @celery.task(name="payments.work")

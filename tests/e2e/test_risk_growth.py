@@ -481,8 +481,7 @@ def test_a_worker_that_starts_looks_at_the_newest_orders_again_and_changes_nothi
     app = shop.caller.app
 
     def warm_up(looks: int) -> int:
-        with app.db.transaction() as tx:
-            return risk.warm_up(tx, app.graph, looks_max=looks, deadline=read_clock() + timedelta(seconds=20))
+        return risk.warm_up(app.db, app.graph, looks_max=looks, deadline=read_clock() + timedelta(seconds=20))
 
     assert warm_up(5) == 0  # nothing was checked yet
     promoter, other = shop.make_promoter("p"), shop.make_promoter("q")
@@ -490,3 +489,6 @@ def test_a_worker_that_starts_looks_at_the_newest_orders_again_and_changes_nothi
     before = [shop.risk.read(f"risk/orders/{order_id}") for order_id in orders]
     assert warm_up(5) == 5
     assert [shop.risk.read(f"risk/orders/{order_id}") for order_id in orders] == before
+    app.graph.set_ready(False)
+    assert warm_up(5) == 0
+    app.graph.set_ready(True)

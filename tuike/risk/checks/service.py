@@ -10,7 +10,7 @@ import structlog
 from sqlalchemy.exc import IntegrityError
 
 from tuike import attribution, commission
-from tuike.db import Transaction, outbox
+from tuike.db import Database, Transaction, outbox
 from tuike.graph import Graph
 from tuike.risk.cases import gathering, growing
 from tuike.risk.checks import rules, store
@@ -34,6 +34,7 @@ from tuike.risk.checks.model import (
     WithdrawalHeld,
 )
 from tuike.shared import clock, ids
+from tuike.shared.errors import GraphUnavailable
 from tuike.shared.pages import Page, decode_cursor, encode_cursor
 
 log = structlog.get_logger(__name__)
@@ -140,18 +141,23 @@ def look_in_graph(
     ]
 
 
-def warm_up(tx: Transaction, graph: Graph, *, looks_max: int, deadline: datetime) -> int:
+def warm_up(db: Database, graph: Graph, *, looks_max: int, deadline: datetime) -> int:
     """Look once more at orders that were checked last, so that a server that just started is quick; return how many.
 
-    Such a server reads its pages and compiles what it runs while the first thousands of checks wait. Writes nothing.
+    Such a server reads its pages and compiles what it runs while the first thousands of checks wait. Writes nothing; a
+    server that is away is left alone.
     """
-    cycles = next(rule for rule in store.list_rules(tx) if rule.id == "purchase_cycle")
-    recent = store.list_recent(tx, limit=_RECENT)
+    with db.transaction() as tx:
+        cycles = next(rule for rule in store.list_rules(tx) if rule.id == "purchase_cycle")
+        recent = store.list_recent(tx, limit=_RECENT)
     looked = 0
     for one in cycle(recent):
         if looked >= looks_max or clock.read_clock() >= deadline:
             break
-        look_in_graph(graph, found=[one], cycles=cycles)
+        try:
+            look_in_graph(graph, found=[one], cycles=cycles)
+        except GraphUnavailable:
+            break
         looked += 1
     return looked
 
