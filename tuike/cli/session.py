@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -26,24 +26,22 @@ def takes_data_dir(command: Command) -> Command:
 
 def opens_app(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command `--data-dir` and pass it the `app` of the stack found there, closed afterwards."""
-
-    @takes_data_dir
-    @functools.wraps(command)
-    def run(*args: Any, directory: Path, **kwargs: Any) -> Any:
-        with open_app(directory) as app:
-            return command(*args, app=app, **kwargs)
-
-    return run
+    return _opens("app", open_app, command)
 
 
 def opens_database(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command `--data-dir` and pass it the `db` of the stack found there, closed afterwards."""
+    return _opens("db", open_database, command)
 
+
+def _opens(
+    name: str, opener: Callable[[Path], AbstractContextManager[Any]], command: Callable[..., Any]
+) -> Callable[..., Any]:
     @takes_data_dir
     @functools.wraps(command)
     def run(*args: Any, directory: Path, **kwargs: Any) -> Any:
-        with open_database(directory) as db:
-            return command(*args, db=db, **kwargs)
+        with opener(directory) as opened:
+            return command(*args, **{name: opened}, **kwargs)
 
     return run
 

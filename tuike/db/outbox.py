@@ -15,7 +15,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.types import BigInteger, Text
 
 from tuike.db.engine import Transaction
-from tuike.db.together import Write
+from tuike.db.together import Write, write_together
 
 _MAX_WAIT = timedelta(minutes=5)
 
@@ -31,13 +31,11 @@ class Event:
     attempts: int
 
 
-_EMITTED = """
-    INSERT INTO outbox (topic, key, created_at, next_at)
-    VALUES (:emitted_topic, :emitted_key, :emitted_at, :emitted_at)
+_EMIT = """
+    INSERT INTO outbox (topic, key, payload, created_at, next_at)
+    VALUES (:emitted_topic, :emitted_key, :emitted_payload, :emitted_at, :emitted_at)
 """
-_EMIT = text(
-    "INSERT INTO outbox (topic, key, payload, created_at, next_at) VALUES (:topic, :key, :payload, :now, :now)"
-).bindparams(bindparam("payload", type_=JSONB(none_as_null=True)))
+_EMIT_TYPES = (bindparam("emitted_payload", type_=JSONB(none_as_null=True)),)
 
 _EMIT_MANY = text(
     """
@@ -74,12 +72,13 @@ _LIST_DUE = text("SELECT id FROM outbox WHERE topic = :topic AND next_at <= :now
 
 def emit(tx: Transaction, *, topic: str, key: str, payload: Mapping[str, Any] | None = None, now: datetime) -> None:
     """Record that `topic` happened to `key`; a worker reacts after this transaction commits."""
-    tx.execute(_EMIT, {"topic": topic, "key": key, "payload": payload, "now": now})
+    write_together(tx, write(topic=topic, key=key, payload=payload, now=now))
 
 
-def write(*, topic: str, key: str, now: datetime) -> Write:
-    """Return the write that `emit` would make, for whoever writes more in the same statement."""
-    return Write("emitted", _EMITTED, {"emitted_topic": topic, "emitted_key": key, "emitted_at": now})
+def write(*, topic: str, key: str, payload: Mapping[str, Any] | None = None, now: datetime) -> Write:
+    """Return the write that `emit` makes, for whoever writes more in the same statement."""
+    values = {"emitted_topic": topic, "emitted_key": key, "emitted_payload": payload, "emitted_at": now}
+    return Write("emitted", _EMIT, values, _EMIT_TYPES)
 
 
 def emit_many(tx: Transaction, *, topic: str, keys: Sequence[str], now: datetime) -> None:
