@@ -64,13 +64,8 @@ def append(
     It is in the graph after the next `catch_up` that follows the commit. A second row of the same kind and id is
     refused by the database.
     """
-    return tx.execute(
-        text(
-            "INSERT INTO journal (lane, kind, id, subject, payload, recorded_at)"
-            " VALUES (:lane, :kind, :id, :subject, CAST(:payload AS jsonb), :now) RETURNING seq"
-        ),
-        {"lane": lane, "kind": kind, "id": id, "subject": subject, "payload": json.dumps(payload), "now": now},
-    ).scalar_one()
+    one = write(kind=kind, id=id, subject=subject, payload=payload, lane=lane, now=now)
+    return tx.execute(text(f"{one.sql} RETURNING seq"), one.parameters).scalar_one()
 
 
 def forget_identifiers(tx: Transaction, *, account: str, now: datetime) -> None:
@@ -86,7 +81,7 @@ def forget_identifiers(tx: Transaction, *, account: str, now: datetime) -> None:
 
 
 def write(*, kind: str, id: str, subject: str, payload: Mapping[str, Any], lane: int = SYNC, now: datetime) -> Write:
-    """Return the write that `append` would make, for whoever writes more in the same statement and needs no seq.
+    """Return the write that `append` makes, for whoever writes more in the same statement and needs no seq.
 
     One statement may hold one of each kind.
     """
