@@ -1,4 +1,4 @@
-"""Learns the weights of the kinds of evidence on simulated worlds, and leaves each documented fraud out in turn.
+"""Learns the weights of the kinds of evidence on two simulators' worlds, and leaves each documented fraud out in turn.
 
 `python -m tests.benchmarks.learning` prints the table for `tuike/risk/sweep/weights.py` and, for each fraud, how many
 of its rings are found by weights that were learnt without it: by their hubs, and by whole sweeps of other worlds. Held-out frauds are never planted here. The worlds are
@@ -15,13 +15,14 @@ from pathlib import Path
 import numpy as np
 from scipy.optimize import minimize
 
+from tests.benchmarks import bazaar
 from tuike.risk import worlds
 from tuike.risk.sweep import read_world, sweep_files, sweep_world, weighing
 from tuike.risk.sweep.weighing import FEATURES, FREE
 
 PRIOR, PULL = 0.15, 1e-3
-HEADS, FLOOR = 10.0, 2.0
-"""A wrong hub is as bad as it has accounts, in tens; a small one counts as twenty: friends fear it most."""
+HEADS, FLOOR = 7.0, 3.0
+"""A wrong hub is as bad as it has accounts, in sevens; a small one counts as 21: friends fear it most."""
 HIT, CLEAN = 0.5, 0.1
 
 
@@ -54,15 +55,18 @@ def list_plans() -> list[Plan]:
     return plans + [Plan(host, "medium", 0.02, 3800 + n) for n, host in enumerate(hosts)]
 
 
-def learn_from(plan: Plan) -> Lesson:
+def learn_from(plan: Plan | bazaar.Shop) -> Lesson:
     """Make one world, sweep it, and say which of its hubs are rings."""
     with tempfile.TemporaryDirectory(prefix="tuike-learn-") as scratch:
-        made = worlds.simulate_world(
-            seed=plan.seed, size=worlds.Size(plan.size), host=plan.host, fraud_rate=plan.rate,
-            frauds=("documented",) if plan.rate else ("none",))  # fmt: skip
-        worlds.write_world(made, Path(scratch))
-        truth = worlds.read_truth(Path(scratch))
-        return study(Path(scratch), truth, f"{plan.host} {plan.size} {plan.rate} #{plan.seed}")
+        directory = Path(scratch)
+        if isinstance(plan, bazaar.Shop):
+            bazaar.make_shop(plan, directory)
+        else:
+            made = worlds.simulate_world(
+                seed=plan.seed, size=worlds.Size(plan.size), host=plan.host, fraud_rate=plan.rate,
+                frauds=("documented",) if plan.rate else ("none",))  # fmt: skip
+            worlds.write_world(made, directory)
+        return study(directory, worlds.read_truth(directory), str(plan))
 
 
 def study(directory: Path, truth: worlds.Truth, name: str) -> Lesson:
@@ -201,7 +205,7 @@ def _tell(lessons: list[Lesson]) -> Iterator[str]:
 def main() -> None:
     """Learn and print."""
     with ProcessPoolExecutor(2) as pool:
-        lessons = list(pool.map(learn_from, list_plans()))
+        lessons = list(pool.map(learn_from, [*list_plans(), *bazaar.list_shops()]))
         for line in (*_tell(lessons), *leave_out(lessons, pool)):
             sys.stdout.write(line + "\n")
 

@@ -13,10 +13,12 @@ from tuike.risk.sweep.trade import Column
 from tuike.risk.sweep.weighing import Weighed
 from tuike.risk.sweep.world import World
 
-_ODDS_MIN = -0.5
+_ODDS_MIN = -0.25
 _WRONG_MAX = 0.15
 """Which part of the cases may be expected to be wrong, by their own odds."""
 _OVERLAP = 0.3
+_APART = 0.2
+"""A hub of which more is in surer cases is a vaguer repetition of them: its evidence is theirs."""
 _AS_SURE = 0.6
 """Hubs that share accounts are one case if the odds of the vaguer are at least this part of the surer's."""
 
@@ -87,7 +89,7 @@ def _deals_with(dealings: Dealings, promoters: Column, buyers: Column) -> Column
 def convict_blocks(blocks: list[Block]) -> list[Found]:
     """Return blocks of buyers in lockstep as what convicts: judged against everybody else, they need no second kind."""
     found = []
-    for block in blocks:
+    for block in (block for block in blocks if block.convicts):
         nats = np.zeros(len(FAMILIES))
         nats[FAMILIES.index(Family.TIME)] = block.time_nats
         nats[FAMILIES.index(Family.STRUCTURE)] = block.structure_nats
@@ -151,7 +153,7 @@ def _join_overlapping(world: World, found: list[Found]) -> list[list[Found]]:
             known = accounts.union(*(group[1] for group in near))
             groups = [group for group in groups if not any(group is other for other in near)]
             groups.append((sorted([*members, one], key=lambda item: -item.odds), known))
-        elif not near or len(accounts & set().union(*(group[1] for group in near))) <= 0.5 * len(accounts):
+        elif len(accounts & set().union(*(group[1] for group in near))) <= _APART * len(accounts):
             groups.append(([one], accounts))
     return [members for members, _ in groups]
 

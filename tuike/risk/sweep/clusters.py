@@ -24,6 +24,8 @@ Hubs = tuple[Column, Column, int]
 """Parallel columns of hub and promoter, and how many hubs there are."""
 _PER_BUYER_MAX = 40
 _CIRCLE_MAX = 60
+_CLOSED = 0.7
+"""Which part of a circle, at least, buys so large a part from one other alone, if it is closed."""
 _HASTY = 0.06
 """The part of all invitees who joined soonest after their inviters."""
 
@@ -220,13 +222,15 @@ class Circles:
 
     `on_circle`, for each purchase: 0 to 3 short cycles that it lies on, 4 and 5 if all on a circle bought more than
     once. `rounds`, for each purchase: how often its buyer bought there, on a circle of three or more who all did at
-    least three times. `number`, for each promoter: its circle or -1. `cycles` are counted by length.
+    least three times. `number`, for each promoter: its circle or -1. `cycles` are counted by length. `closed`, for each
+    promoter: the nats of its person's buying from one of the circle alone.
     """
 
     on_circle: Column
     rounds: Column
     number: Column
     cycles: Column
+    closed: Column
 
 
 def find_circles(world: World, purchases: Purchases, links: Links, settings: Settings) -> Circles:
@@ -244,7 +248,7 @@ def find_circles(world: World, purchases: Purchases, links: Links, settings: Set
     on_circle, circles = np.zeros(purchases.at.size, np.int8), np.full(world.promoters, -1, np.int64)
     rounds = np.zeros(purchases.at.size, np.int64)
     if not use.size:
-        return Circles(on_circle, rounds, circles, np.zeros(5, np.int64))
+        return Circles(on_circle, rounds, circles, np.zeros(5, np.int64), np.zeros(world.promoters))
     keys, edge = np.unique(source * size + target, return_inverse=True)
     starts, targets = to_starts(keys // size, size), (keys % size).astype(np.int64)
     on_edge = np.zeros(keys.size, np.int64)
@@ -263,7 +267,26 @@ def find_circles(world: World, purchases: Purchases, links: Links, settings: Set
         of_promoter = label[alias[world.person[: world.promoters]]]
         is_circle = (size_of[of_promoter] >= 2) & (size_of[of_promoter] <= _CIRCLE_MAX)
         circles[:] = np.where(is_circle, of_promoter, -1)
-    return Circles(on_circle, rounds, circles, found)
+        closed = _measure_closed(keys, times, label, size_of, size)
+    return Circles(on_circle, rounds, circles, found, closed[alias[world.person[: world.promoters]]])
+
+
+def _measure_closed(keys: Column, times: Column, label: Column, size_of: Column, size: int) -> Column:
+    """Return the nats of each person's buying from one other of its circle alone, who sells to no other promoter.
+
+    Friends buy now from one and now from another; a ring hands money round. That somebody came back at all is why the
+    circle is looked at; each further purchase would have gone to any of the others alike.
+    """
+    source, target = keys // size, keys % size
+    others = size_of[label[source]] - 1
+    bought, sold = np.bincount(source, times, size)[source], np.bincount(target, times, size)[target]
+    is_only = (label[source] == label[target]) & (others >= 2) & (others < _CIRCLE_MAX)
+    is_only &= (times >= 3) & (times >= _CLOSED * bought) & (times >= _CLOSED * sold)
+    closed = np.zeros(size)
+    closed[source[is_only]] = (times[is_only] - 2) * np.log(others[is_only])
+    # A couple among many friends makes no ring of them.
+    whole = np.bincount(label, closed > 0, label.max() + 1) >= np.maximum(3, _CLOSED * size_of)
+    return np.where(whole[label], closed, 0.0)
 
 
 def _find_strong(keys: Column, size: int) -> tuple[Column, Column]:

@@ -60,6 +60,7 @@ TRAITS: tuple[tuple[str, Family, float], ...] = (
     ("device links", Family.IDENTITY, 0.7),
     ("wide device links", Family.IDENTITY, 0.4),
     ("rounds", Family.CYCLE, 0.5),
+    ("no device of their own", Family.IDENTITY, 0.5),
 )
 REFUND = 10
 """Where among the traits the refunds after settlement stand."""
@@ -154,6 +155,7 @@ def describe_dealings(
     circling = np.flatnonzero(circles.rounds[order])
     np.maximum.at(rounds, dealing[circling], circles.rounds[order[circling]])
     traits[:, 24] = np.digitize(rounds, (1, 4, 6, 9))
+    traits[:, 25] = _bin_own_devices(world, d_buyer, (traits[:, 22] > 0) | (traits[:, 23] > 0))
     traits = np.ascontiguousarray(traits)
     by_traits = sort_by(d_hub, *kernels.pack_bins(traits, BINS))
     return Dealings(d_hub[by_traits], d_buyer[by_traits], d_starts, traits[by_traits], orders[by_traits])
@@ -403,6 +405,25 @@ def _bin_places(world: World, d_hub: Column, d_buyer: Column) -> tuple[Column, C
     for which, use in enumerate((is_own & ~strong, is_own & personal, is_own & strong & ~personal)):
         kernels.take_greatest(row[use], here[use], found[which])
     return _bin_counts(found[0]), _bin_counts(found[1]), _bin_counts(found[2])
+
+
+def _bin_own_devices(world: World, d_buyer: Column, shares: Column) -> Column:
+    """Return bins of how little that nobody else uses a dealing's buyer has, where devices are shared at the hub.
+
+    0: a device of the own, or none shared; 1: none, but a card or a phone; 2: neither. Who borrows a computer now and
+    then has a telephone too; accounts that live on a shelf of devices have nothing else.
+    """
+    uses = world.uses
+    has = np.zeros((3, world.persons), bool)
+    is_device = uses.kind == list(IdentifierKind).index(IdentifierKind.DEVICE)
+    is_personal = np.isin(uses.kind, [number for number, kind in enumerate(IdentifierKind) if kind in PERSONAL])
+    alone = uses.users == 1
+    for row, use in enumerate((is_device, is_device & alone, is_personal & alone)):
+        has[row, uses.person[np.repeat(use, uses.users)]] = True
+    who = world.person[d_buyer + world.promoters]
+    bins = np.where(shares & ~has[1, who], np.where(has[2, who], 1, 2), 0)
+    bins[~has[0, who]] = BINS - 1
+    return bins
 
 
 def count_shared(

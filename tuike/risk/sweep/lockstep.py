@@ -48,6 +48,12 @@ _PART_SHARE_MAX = 0.1
 _PAIRS_FREE = 3_000_000
 _NATS_OF_MEMBER = 6.0
 _NATS_OF_BLOCK = 12.0
+_NATS_OF_RARITY = 4.0
+"""How much rarer or more usual goods add to or take from what meeting there is worth, at most."""
+_NATS_OF_MEETING = 15.9
+"""What one meeting is worth at most: `kernels.list_meetings` has room for so much."""
+_NATS_OF_HINT = 0.5
+"""From so many nats for each member a block counts beside other evidence at its promoters."""
 _PURITY = 0.5
 _MEETINGS_MIN = 3
 _ONE_PROMOTER = 0.7
@@ -95,12 +101,24 @@ class Surroundings:
 
 @dataclass(slots=True)
 class Block:
-    """Buyers in lockstep, the promoters who live on it, and the nats for each member by time and by structure."""
+    """Buyers in lockstep, the promoters who live on it, and the nats for each member by time and by structure.
+
+    `convicts`: it needs no other evidence; what is less sure, or nearly all through one promoter (`is_of_one`), does.
+    """
 
     buyers: Column
     promoters: Column
     time_nats: float
     structure_nats: float
+    convicts: bool
+    is_of_one: bool
+
+
+Graph = tuple[Column, Column, Column]
+Verdict = tuple[Column, float, Column, bool]
+"""Who is in step, the nats for each of them, the promoters they served, and whether it was but one."""
+Judge = Callable[[Column], Verdict]
+_NOBODY: Verdict = (np.empty(0, np.int64), 0.0, np.empty(0, np.int64), False)
 
 
 def find_blocks(world: World, purchases: Purchases, settings: Settings) -> list[Block]:
@@ -159,6 +177,10 @@ def _find_in_time(world: World, events: Events, settings: Settings) -> list[Bloc
     widest = int(fits[-1]) if fits.size else 0
     local = (near[:, : widest + 1] / np.maximum(pairs, 1)[:, None]) ** 2
     worth = -np.log(np.maximum(np.maximum(everywhere[: widest + 1], local), np.exp(-12.0)))
+    # Where many go, chance brings more together: seen from an event, so many are there on average.
+    usual = float((size.astype(np.float64) ** 2).sum() / max(1, size.sum()))
+    worth += np.clip(np.log(usual / np.maximum(size, 1)), -_NATS_OF_RARITY, _NATS_OF_RARITY)[:, None]
+    worth = np.minimum(worth, _NATS_OF_MEETING)
     meetings = kernels.list_meetings(
         events.starts, events.at, events.buyer, events.part, WINDOWS, worth, _ROOM, _NATS_OF_PAIR, _UNIT, world.buyers
     )
@@ -167,18 +189,15 @@ def _find_in_time(world: World, events: Events, settings: Settings) -> list[Bloc
     graph = _keep_strong(left, right, weight, world.buyers)
     active = distinct(events.buyer).size
 
-    def judge(members: Column) -> tuple[Column, float, Column]:
+    def judge(members: Column) -> Verdict:
         return _judge_time(world, events, surroundings, everywhere, members)
 
     return [
-        Block(members, promoters, nats, 0.0)
-        for members, nats, promoters in _peel_apart(graph, world.buyers, active, judge, settings)
-        if nats >= _NATS_OF_MEMBER
+        Block(part, served, nats, 0.0, nats >= _NATS_OF_MEMBER and not is_of_one, is_of_one)
+        for members, nats, promoters, is_of_one in _peel_apart(graph, world.buyers, active, judge, settings)
+        for part, served in _split(events, members, promoters)
+        if nats >= _NATS_OF_HINT
     ]
-
-
-Graph = tuple[Column, Column, Column]
-Judge = Callable[[Column], tuple[Column, float, Column]]
 
 
 def _keep_strong(left: Column, right: Column, weight: Column, buyers: int) -> Graph:
@@ -191,9 +210,7 @@ def _keep_strong(left: Column, right: Column, weight: Column, buyers: int) -> Gr
     return left[enough], right[enough], weight[enough]
 
 
-def _peel_apart(
-    graph: Graph, buyers: int, active: int, judge: Judge, settings: Settings
-) -> Iterator[tuple[Column, float, Column]]:
+def _peel_apart(graph: Graph, buyers: int, active: int, judge: Judge, settings: Settings) -> Iterator[Verdict]:
     """Peel the graph again and again, each time without the parts that were judged."""
     left, right, weight = graph
     # Four in step hold each other by three ties.
@@ -212,9 +229,9 @@ def _peel_apart(
         chosen = np.flatnonzero(core >= best)
         for part in _split_apart(chosen, starts, targets, core >= best):
             if settings.members_min < part.size <= most:
-                members, nats, promoters = judge(alive[part])
-                if members.size > settings.members_min and nats > 0:
-                    yield members, nats, promoters
+                verdict = judge(alive[part])
+                if verdict[0].size > settings.members_min and verdict[1] > 0:
+                    yield verdict
         is_gone[chosen] = True
         is_gone[core < least] = True
 
@@ -231,10 +248,8 @@ def _split_apart(chosen: Column, starts: Column, targets: Column, inside: Column
     return np.split(chosen[order], np.flatnonzero(np.diff(labels[order])) + 1)
 
 
-def _judge_time(
-    world: World, events: Events, around: Surroundings, everywhere: Column, members: Column
-) -> tuple[Column, float, Column]:
-    """Return who of the members is in step, the nats for each of them, and the promoters they served."""
+def _judge_time(world: World, events: Events, around: Surroundings, everywhere: Column, members: Column) -> Verdict:
+    """Return who of the members is in step, and how much so."""
     best: tuple[float, Column, Column, Column] = (0.0, members[:0], members[:0], members[:0])
     scale_of_best = 0
     for scale in range(WINDOWS.size):
@@ -269,12 +284,12 @@ def _judge_time(
             in_step, net, _ = _measure_steps(events, own, scale_of_best, around, world.buyers, grown.size)
             if net >= value * group.size:
                 value, group, stepping = net / grown.size, grown, own[in_step]
-    if value <= 0 or _is_of_one(events, stepping) or _is_thin(events, stepping):
-        return members[:0], 0.0, members[:0]
+    if value <= 0 or _is_thin(events, stepping):
+        return _NOBODY
     served = _find_served(world, events, stepping)
     if not served.size and _is_credited(events, stepping):
-        return members[:0], 0.0, members[:0]
-    return group, value, served
+        return _NOBODY
+    return group, value, served, _is_of_one(events, stepping)
 
 
 def _is_credited(events: Events, stepping: Column) -> bool:
@@ -363,6 +378,26 @@ def _find_served(world: World, events: Events, stepping: Column) -> Column:
     return np.flatnonzero((served >= 3) & (served >= 0.3 * events.trade))
 
 
+def _split(events: Events, members: Column, promoters: Column) -> Iterator[tuple[Column, Column]]:
+    """Split a block into those who serve different promoters: rings that buy the same goods are several rings."""
+    if promoters.size < 2:
+        yield members, promoters
+        return
+    own = events.list_of(members)
+    own = own[np.isin(events.via[own], promoters)]
+    who, at = np.searchsorted(members, events.buyer[own]), np.searchsorted(promoters, events.via[own])
+    count = members.size + promoters.size
+    ties = coo_matrix((np.ones(own.size, np.int8), (who, at + members.size)), shape=(count, count))
+    label = connected_components(ties, directed=False)[1]
+    size = np.bincount(label[: members.size], minlength=int(label.max()) + 1)
+    several = np.flatnonzero((size > 3) & (size >= 0.2 * members.size))
+    if several.size < 2:
+        yield members, promoters
+        return
+    for part in several.tolist():
+        yield members[label[: members.size] == part], promoters[label[members.size :] == part]
+
+
 def _find_in_structure(world: World, events: Events, settings: Settings) -> list[Block]:
     meetings = distinct(events.target * world.buyers + events.buyer)
     target, buyer = meetings // world.buyers, meetings % world.buyers
@@ -382,7 +417,7 @@ def _find_in_structure(world: World, events: Events, settings: Settings) -> list
     graph = _keep_strong(left, right, weight, world.buyers)
     total = float(target.size)
 
-    def judge(members: Column) -> tuple[Column, float, Column]:
+    def judge(members: Column) -> Verdict:
         own = gather(by_buyer, buyer_starts, members)
         targets, inside = np.unique(target[own], return_counts=True)
         part = own.size / total
@@ -390,7 +425,7 @@ def _find_in_structure(world: World, events: Events, settings: Settings) -> list
         expected = np.maximum(outside * part / max(1e-9, 1.0 - part), 0.05)
         good = (inside >= 3) & (inside > 4 * expected) & (inside >= _PURITY * users[targets])
         if good.sum() < 3:
-            return members[:0], 0.0, members[:0]
+            return _NOBODY
         gain = inside[good] * np.log(inside[good] / expected[good]) - (inside[good] - expected[good])
         gain -= np.log(max(2, users.size))
         in_block = np.isin(target[own], targets[good])
@@ -398,20 +433,19 @@ def _find_in_structure(world: World, events: Events, settings: Settings) -> list
         kept = who[times >= 3]
         net = gain.sum() - gain.max() - members.size * (1.0 + np.log(active / members.size))
         if kept.size < 0.5 * members.size:
-            return members[:0], 0.0, members[:0]
+            return _NOBODY
         theirs = events.list_of(kept)
         stepping = theirs[np.isin(events.target[theirs], targets[good])]
-        if _is_of_one(events, stepping):
-            return members[:0], 0.0, members[:0]
         served = _find_served(world, events, stepping)
         if not served.size and _is_credited(events, stepping):
-            return members[:0], 0.0, members[:0]
-        return kept, net / members.size, served
+            return _NOBODY
+        return kept, net / members.size, served, _is_of_one(events, stepping)
 
     return [
-        Block(members, promoters, 0.0, nats)
-        for members, nats, promoters in _peel_apart(graph, world.buyers, active, judge, settings)
-        if nats >= _NATS_OF_BLOCK
+        Block(part, served, 0.0, nats, nats >= _NATS_OF_BLOCK and not is_of_one, is_of_one)
+        for members, nats, promoters, is_of_one in _peel_apart(graph, world.buyers, active, judge, settings)
+        for part, served in _split(events, members, promoters)
+        if nats >= _NATS_OF_HINT
     ]
 
 
@@ -442,3 +476,25 @@ def get_bars() -> dict[str, object]:
         "part_of_all_buyers_max": _PART_SHARE_MAX,
         "neighbours_max": _ROOM,
     }
+
+
+def measure_steps(
+    blocks: list[Block], dealings: tuple[Column, Column], promoters: tuple[Column, Column], buyers: int, hubs: int
+) -> tuple[Column, Column]:
+    """Return, for each hub, the nats of its members in step: of several promoters, and of one.
+
+    `dealings` are parallel columns of hub and member, `promoters` of hub and promoter.
+    """
+    hub, member = dealings
+    by_member = kernels.sort_by(member, buyers, None)
+    starts = to_starts(member[by_member], buyers)
+    hub_of, promoter_of = promoters
+    found = np.zeros((2, hubs))
+    for block in blocks:
+        near = np.zeros(hubs, bool)
+        near[hub_of[np.isin(promoter_of, block.promoters)]] = True
+        theirs = hub[gather(by_member, starts, block.buyers)]
+        count = np.bincount(theirs[near[theirs]], minlength=hubs)
+        row = found[int(block.is_of_one)]
+        np.maximum(row, count * (block.time_nats + block.structure_nats), out=row)
+    return found[0], found[1]

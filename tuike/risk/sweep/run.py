@@ -88,9 +88,8 @@ def sweep_world(world: World, *, settings: Settings | None = None, progress: Pro
         seats = clusters.measure_seats(world, links, hub_of, promoter_of, count)
         career = hubs.measure_careers(world, purchases, dealings, fit, (hub_of, promoter_of))
         inside = np.flatnonzero(fit.share >= settings.score_flagged)
-        company = clusters.measure_company(
-            world, purchases, hub_of, promoter_of, (dealings.hub[inside], dealings.buyer[inside]), count
-        )
+        members = dealings.hub[inside], dealings.buyer[inside]
+        company = clusters.measure_company(world, purchases, hub_of, promoter_of, members, count)
         purses, devices = hubs.count_shared(world, dealings, fit, (trade.PERSONAL, trade.STRONG - trade.PERSONAL))
     with stage("touches"):
         suspects, forced = touching.find_forced(world, purchases, links)
@@ -99,8 +98,11 @@ def sweep_world(world: World, *, settings: Settings | None = None, progress: Pro
     with stage("lockstep"):
         blocks = lockstep.find_blocks(world, purchases, settings)
     with stage("deciding"):
+        closed = np.bincount(hub_of, circles.closed[promoter_of], count)
+        steps = lockstep.measure_steps(blocks, members, (hub_of, promoter_of), world.buyers, count)
         usual_orders = float(dealings.orders[is_single[dealings.hub]].mean()) if dealings.hub.size else 1.0
-        weighed = weighing.weigh_hubs(dealings, fit, seats, company, career, (purses, devices), hub_of, usual_orders)
+        bonds = weighing.Bonds(company, closed, *steps, purses, devices)
+        weighed = weighing.weigh_hubs(dealings, fit, seats, bonds, career, hub_of, usual_orders)
         sweep.weighed = dealings, fit, weighed, hub_of, promoter_of
         found = cases.find_convicted(dealings, fit, seats, weighed, hub_of, promoter_of, forced, accused)
         found += cases.convict_blocks(blocks)

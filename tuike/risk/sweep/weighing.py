@@ -29,6 +29,7 @@ KINDS: dict[str, tuple[Family, dict[str, float]]] = {
         Family.TIME,
         {"together in an hour": 0.6, "together in a week": 0.6, "goods in common": 1.0, "goods crowd": 0.6},
     ),
+    "rootless": (Family.IDENTITY, {"no device of their own": 1.0}),
     "company": (Family.STRUCTURE, {"other hubs in common": 1.0}),
     "refund": (Family.REFUND, {"refund": 1.0}),
     "amounts": (Family.MANNER, {"amounts": 1.0}),
@@ -36,7 +37,10 @@ KINDS: dict[str, tuple[Family, dict[str, float]]] = {
     "hours": (Family.MANNER, {"hour": 1.0}),
     "circles": (Family.CYCLE, {"circle": 1.0}),
     "rounds": (Family.CYCLE, {"rounds": 1.0}),
+    "closed circle": (Family.STRUCTURE, {}),
     "haste": (Family.TREE, {}),
+    "steps": (Family.TIME, {}),
+    "steps at one": (Family.TIME, {}),
     "common customers": (Family.STRUCTURE, {}),
     "newness": (Family.LIFE, {}),
     "unseen": (Family.TOUCH, {}),
@@ -93,11 +97,27 @@ class Weighed:
         return nats
 
 
+@dataclass(slots=True)
+class Bonds:
+    """What binds the members of each hub together, measured of the hub as a whole. Nats are for the whole hub.
+
+    `company`: members who meet at several of its promoters; `closed`: members who buy from one another in a closed
+    circle; `steps`, `steps_at_one`: members in lockstep, at several promoters and at one; `purses`, `devices`: how many
+    personal identifiers and devices members share.
+    """
+
+    company: Column
+    closed: Column
+    steps: Column
+    steps_at_one: Column
+    purses: Column
+    devices: Column
+
+
 def weigh_hubs(
-    dealings: Dealings, fit: Fit, seats: Seats, company: Column, career: Career, shared: tuple[Column, Column],
-    hub_of: Column, usual_orders: float,
-) -> Weighed:  # fmt: skip
-    """Weigh the evidence of every hub; `shared` counts the personal identifiers and the devices that members share."""
+    dealings: Dealings, fit: Fit, seats: Seats, bonds: Bonds, career: Career, hub_of: Column, usual_orders: float
+) -> Weighed:
+    """Weigh the evidence of every hub; `hub_of` names the hub of each seat."""
     hubs = fit.members.size
     promoters = np.maximum(np.bincount(hub_of, minlength=hubs), 1)
     members = np.maximum(fit.members, 1)
@@ -112,12 +132,19 @@ def weigh_hubs(
             kinds[:, number] += weight * fit.by_trait[:, place[name]]
     kinds = np.minimum(kinds, 6.0)
     # One device is one place, one card is one purse, however many use it; the second is the first coincidence.
-    for (several, one), count in zip((("identity", "one purse"), ("devices", "one device")), shared, strict=True):
+    for (several, one), count in zip(
+        (("identity", "one purse"), ("devices", "one device")), (bonds.purses, bonds.devices), strict=True
+    ):
         kinds[:, _NAMES.index(several)] *= 1.0 - 1.0 / np.maximum(count, 1.0)
         kinds[:, _NAMES.index(one)] /= np.maximum(count, 1.0)
+    # Parents and children may live on two telephones; a shelf of them is more.
+    kinds[:, _NAMES.index("rootless")] *= 1.0 - 2.0 / np.maximum(bonds.devices, 2.0)
+    kinds[:, _NAMES.index("closed circle")] = bonds.closed / accounts
+    kinds[:, _NAMES.index("steps")] = bonds.steps / accounts
+    kinds[:, _NAMES.index("steps at one")] = bonds.steps_at_one / accounts
     kinds[:, _NAMES.index("identity")] += seats.identity / accounts
     kinds[:, _NAMES.index("haste")] = seats.haste / accounts
-    kinds[:, _NAMES.index("common customers")] = company / accounts
+    kinds[:, _NAMES.index("common customers")] = bonds.company / accounts
     kinds[:, _NAMES.index("newness")] = career.newness / promoters
     kinds[:, _NAMES.index("unseen")] = np.minimum(career.unseen / members, 3.0)
     kinds[:, _NAMES.index("burst")] = np.minimum(career.burst, _BURST_MAX)
