@@ -23,7 +23,9 @@ from tuike.shared.clock import format_instant, read_clock
 
 @pytest.fixture
 def shop(caller: Caller) -> Shop:
-    return Shop(caller)
+    shop = Shop(caller)
+    shop.set_rule("gathering", mode="live")
+    return shop
 
 
 def gather(shop: Shop, promoter: dict[str, Any], *buyers: str, settle: bool = True) -> list[str]:
@@ -63,7 +65,9 @@ def test_orders_that_prove_a_new_group_open_its_case_which_holds_nothing(shop: S
     for buyer, order_id in zip("abcd", orders, strict=True):
         assert (buyer, "placed", order_id) in edges
         assert (order_id, "credited_to", promoter["id"]) in edges
-        assert shop.statuses(order_id) == ["pending"]
+    # The case holds nothing; the rule lets the order wait at which it saw the group.
+    assert [shop.statuses(order_id) for order_id in orders] == [["pending"]] * 3 + [["frozen"]]
+    assert not any(one["held"] for one in case["members"])
     assert {one for one, relation, _ in edges if relation == "used"} == {"a", "b", "c", "d", promoter["id"]}
     assert len(edges) == len(set(edges))
 
@@ -84,17 +88,18 @@ def test_a_gathering_case_grows_by_whoever_gathers_next_and_by_every_order_once(
     assert list_cases(shop) == [case]
 
 
-def test_a_rule_that_is_off_opens_nothing_and_a_live_one_lets_orders_wait_too(shop: Shop) -> None:
+@pytest.mark.parametrize("mode", ["off", "dry_run"])
+def test_a_rule_that_is_not_live_opens_nothing(shop: Shop, mode: str) -> None:
     promoter = shop.make_promoter("p", device="phone")
-    shop.set_rule("gathering", mode="off", buyers=2)
-    gather(shop, promoter, "a", "b")
+    shop.set_rule("gathering", mode=mode, buyers=2)
+    orders = gather(shop, promoter, "a", "b")
     assert list_cases(shop) == []
+    assert [shop.statuses(order_id) for order_id in orders] == [["pending"]] * 2
     shop.set_rule("gathering", mode="live", buyers=2)
     (order_id,) = gather(shop, promoter, "c")
     (case,) = list_cases(shop)
     assert accused_of(case) == {promoter["id"], "a", "b", "c"}
     assert shop.statuses(order_id) == ["frozen"]
-    assert not any(one["held"] for one in case["members"])
 
 
 def test_the_next_sweep_takes_a_gathering_case_over_where_it_finds_the_same_group(shop: Shop) -> None:
@@ -365,8 +370,9 @@ def test_a_decision_killed_in_the_middle_did_nothing_and_can_be_made_again(shop:
     decided = shop.decide(case, what, **({"fingerprint": preview} if what == "ban" else {}))
     assert decided["history"][-1]["action"] == what
     shop.settle()
-    frozen = [["frozen"]] * 4 if what != "innocent" else [["pending"]] * 4
-    assert [shop.statuses(order_id) for order_id in orders] == frozen
+    # The last order waits for a person by the rule, whatever becomes of the case.
+    first_three = "pending" if what == "innocent" else "frozen"
+    assert [shop.statuses(order_id) for order_id in orders] == [[first_three]] * 3 + [["frozen"]]
     assert shop.risk.read("ledger/check")["ok"]
 
 

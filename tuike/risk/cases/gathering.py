@@ -1,6 +1,6 @@
 """Cases that orders open before a sweep has seen the group: buyers who share identifiers with a promoter gather there.
 
-Rule `gathering` says when. Its case accuses the promoter and those buyers, holds nothing, and is a case like any other:
+Rule `gathering` says when, if it is live; in a dry run it only records. Its case accuses the promoter and those buyers, holds nothing, and is a case like any other:
 later orders join it, people decide about it, and the next sweep takes it over where it finds the same group. What was
 found innocent before stays silent as it does for sweeps. One promoter's orders are checked by one worker at a time, so
 of two that complete a group at once one opens the case and the other finds it.
@@ -37,13 +37,14 @@ class Gathering:
 
 def lock_promoters(tx: Transaction, *, order_ids: Sequence[str], known: Iterable[RiskRule]) -> None:
     """Wait for other checks of the same promoters' orders, before any case is locked; nobody else is in the way."""
-    if any(rule.id == RULE and rule.mode is not Mode.OFF for rule in known):
+    if any(rule.id == RULE and rule.mode is Mode.LIVE for rule in known):
         store.lock_promoters(tx, order_ids=order_ids)
 
 
 def find_gathering(facts: Facts, findings: Iterable[Finding]) -> Gathering | None:
-    """Return what the rule found at an order, if it found anything."""
-    return next((Gathering(facts, finding) for finding in findings if finding.rule_id == RULE), None)
+    """Return what the rule found at an order, if it found anything and is live."""
+    is_live = (one for one in findings if one.rule_id == RULE and one.mode is Mode.LIVE)
+    return next((Gathering(facts, finding) for finding in is_live), None)
 
 
 def write_gathered(
