@@ -340,7 +340,9 @@ def _bin_hours(at: Column, dealing: Column, count: int) -> Column:
     below = np.empty(24)
     below[by_part] = np.cumsum(part[by_part])
     times = np.bincount(dealing[known], minlength=count)
-    mean = np.bincount(dealing[known], -np.log(below)[hour], count) / np.maximum(times, 1)
+    # An hour at which nobody orders is asked for by nobody.
+    seldom = -np.log(np.maximum(below, 1.0 / hour.size))
+    mean = np.bincount(dealing[known], seldom[hour], count) / np.maximum(times, 1)
     bins[times > 0] = np.digitize(mean[times > 0], (0.5, 1.0, 1.5, 2.0, 2.7, 3.5))
     return bins
 

@@ -46,9 +46,9 @@ _PART_MAX = 2000
 _PART_SHARE_MAX = 0.1
 """A ring is no tenth of all buyers: what so many do is what people do."""
 _PAIRS_FREE = 3_000_000
-_NATS_OF_MEMBER = 6.0
+_NATS_OF_MEMBER = 8.0
 _NATS_OF_BLOCK = 12.0
-_NATS_OF_RARITY = 4.0
+_NATS_OF_RARITY = 3.0
 """How much rarer or more usual goods add to or take from what meeting there is worth, at most."""
 _NATS_OF_MEETING = 15.9
 """What one meeting is worth at most: `kernels.list_meetings` has room for so much."""
