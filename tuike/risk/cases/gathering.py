@@ -1,9 +1,10 @@
 """Cases that orders open before a sweep has seen the group: buyers who share identifiers with a promoter gather there.
 
-Rule `gathering` says when, if it is live; in a dry run it only records. Its case accuses the promoter and those buyers, holds nothing, and is a case like any other:
-later orders join it, people decide about it, and the next sweep takes it over where it finds the same group. What was
-found innocent before stays silent as it does for sweeps. One promoter's orders are checked by one worker at a time, so
-of two that complete a group at once one opens the case and the other finds it.
+Rule `gathering` says when, if it is live; in a dry run it only records. Its case accuses the promoter and those buyers,
+holds nothing, and is a case like any other: later orders join it, people decide about it, and the next sweep takes it
+over where it finds the same group. What was found innocent before stays silent as it does for sweeps. One promoter's
+orders are checked by one worker at a time, so of two that complete a group at once one opens the case and the other
+finds it.
 """
 
 from collections.abc import Iterable, Sequence
