@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from celery import Celery
+from kombu import pools
 
 from tests.stacks import Stack
 from tuike import broker
@@ -38,7 +39,7 @@ def celery(broker_config: Config) -> Iterator[Celery]:
             queue(channel).purge()
     yield celery
     celery.close()
-    celery.pool.force_close_all()
+    pools.reset()  # kombu keeps one pool for each address: a closed one must not wait there for the next test
 
 
 def count_waiting(celery: Celery) -> int:
