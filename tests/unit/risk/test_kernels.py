@@ -41,7 +41,7 @@ def test_the_core_of_a_vertex_does_not_depend_on_its_number(edges: list[tuple[in
         )
         columns = np.array(both, np.int64).reshape(-1, 3)
         starts = to_starts(columns[:, 0], 8)
-        core, best, _ = kernels.peel(starts, columns[:, 1].astype(np.int32), columns[:, 2].copy(), np.zeros(8, bool))
+        core, best = kernels.peel(starts, columns[:, 1].astype(np.int32), columns[:, 2].copy(), np.zeros(8, bool))
         return core, best
 
     plain, best = run(list(range(8)))
@@ -84,12 +84,33 @@ def test_peeling_is_that_of_a_plain_loop_also_without_those_who_are_gone(
 ) -> None:
     left, right = (np.array([pair[side] for pair in weights], np.int32) for side in (0, 1))
     starts, targets, both = kernels.list_neighbours(left, right, np.array(list(weights.values()), np.int64), 10)
-    core, best, edges = kernels.peel(starts, targets, both, np.array([v in gone for v in range(10)]))
+    core, best = kernels.peel(starts, targets, both, np.array([v in gone for v in range(10)]))
     rest = set(range(10)) - gone
     plain, plain_best = _peel_plainly(weights, rest)
     assert core.tolist() == [plain.get(v, -1) for v in range(10)]
     assert best == plain_best
-    assert edges == sum(rest.issuperset(pair) for pair in weights)
+
+
+@settings(deadline=None, max_examples=100)
+@given(WEIGHTED.filter(bool))
+def test_the_dense_vertices_hold_the_densest_part_also_once_it_is_gone(weights: dict[tuple[int, int], int]) -> None:
+    left, right = (np.array([pair[side] for pair in weights], np.int32) for side in (0, 1))
+    starts, targets, both = kernels.list_neighbours(left, right, np.array(list(weights.values()), np.int64), 10)
+    bound = np.full(10, sum(weights.values()))
+    rest = set(range(10))
+    while rest:
+        core, best = kernels.peel(starts, targets, both, ~kernels.find_dense(starts, targets, both, bound))
+        plain, plain_best = _peel_plainly(weights, rest)
+        densest = {v for v in rest if plain[v] >= plain_best}
+        assert best == plain_best
+        assert set(np.flatnonzero(core >= best).tolist()) == densest
+        rest -= densest
+        bound[list(densest)] = -1
+
+
+def test_equal_items_are_counted_within_their_group() -> None:
+    equal = kernels.count_equal(np.array([0, 4, 4, 6]), np.array([3, 0, 3, 3, 3, 1]), 4)
+    assert equal.tolist() == [3, 1, 3, 3, 1, 1]
 
 
 def test_neighbours_are_listed_at_both_ends() -> None:

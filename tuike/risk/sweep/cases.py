@@ -1,5 +1,6 @@
 """From suspicious hubs to cases: which hubs convict, who in them is accused, and which belong to one case."""
 
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 
 import numpy as np
@@ -143,19 +144,24 @@ def build_cases(world: World, found: list[Found], settings: Settings) -> list[Ca
 
 def _join_overlapping(world: World, found: list[Found]) -> list[list[Found]]:
     """Join what overlaps and is about as sure; the surest comes first, and vaguer repetitions are left out."""
-    groups: list[tuple[list[Found], set[int]]] = []
-    for one in sorted(found, key=lambda item: (-item.odds, -item.buyers.size)):
-        accounts = _list_accounts(world, one)
-        near = [group for group in groups if len(accounts & group[1]) >= _OVERLAP * min(len(accounts), len(group[1]))]
-        is_sure = all(one.odds >= _AS_SURE * group[0][0].odds for group in near)
+    groups: dict[int, tuple[list[Found], set[int]]] = {}
+    holders: defaultdict[int, list[int]] = defaultdict(list)
+    for number, one in enumerate(sorted(found, key=lambda item: (-item.odds, -item.buyers.size))):
+        accounts = known = _list_accounts(world, one)
+        shared = Counter(at for account in accounts for at in holders[account] if at in groups)
+        near = [at for at in sorted(shared) if shared[at] >= _OVERLAP * min(len(accounts), len(groups[at][1]))]
+        is_sure = all(one.odds >= _AS_SURE * groups[at][0][0].odds for at in near)
+        members = [one]
         if near and is_sure:
-            members = [member for group in near for member in group[0]]
-            known = accounts.union(*(group[1] for group in near))
-            groups = [group for group in groups if not any(group is other for other in near)]
-            groups.append((sorted([*members, one], key=lambda item: -item.odds), known))
-        elif len(accounts & set().union(*(group[1] for group in near))) <= _APART * len(accounts):
-            groups.append(([one], accounts))
-    return [members for members, _ in groups]
+            joined = [groups.pop(at) for at in near]
+            members = sorted([*(member for group in joined for member in group[0]), one], key=lambda item: -item.odds)
+            known = accounts.union(*(group[1] for group in joined))
+        elif len(accounts & set().union(*(groups[at][1] for at in near))) > _APART * len(accounts):
+            continue
+        groups[number] = members, known
+        for account in known:
+            holders[account].append(number)
+    return [members for members, _ in groups.values()]
 
 
 def _keep_expected(groups: list[list[Found]]) -> list[list[Found]]:

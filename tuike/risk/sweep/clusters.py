@@ -83,7 +83,7 @@ def _to_promoters(world: World) -> tuple[Column, Column]:
     """Return the promoter accounts sorted by person, and where each person's begin."""
     person = world.person[: world.promoters]
     order = np.argsort(person, kind="stable")
-    return order, to_starts(person[order], world.persons)
+    return order, to_starts(person, world.persons)
 
 
 def _pair_by_identity(world: World, links: Links, which: Column | None = None) -> tuple[Column, Column]:
@@ -122,7 +122,7 @@ def _pair_by_linked_customers(world: World, purchases: Purchases, links: Links) 
     customers = np.bincount(promoter, minlength=world.promoters)
     person = world.person[world.promoters :][buyer]
     order = sort_by(person, promoter)
-    starts = to_starts(person[order], world.persons)
+    starts = to_starts(person, world.persons)
     degree = np.diff(starts)
     use = links.is_strong & (degree[links.left] <= 12) & (degree[links.right] <= 12)
     a, b = links.left[use], links.right[use]
@@ -362,7 +362,7 @@ def _mark_seats(world: World, pairs: tuple[Column, Column], hub_of: Column, prom
         return marked
     left, right = np.concatenate((left, right)), np.concatenate((right, left))
     by_promoter = kernels.sort_by(promoter_of, world.promoters, None)
-    first = to_starts(promoter_of[by_promoter], world.promoters)
+    first = to_starts(promoter_of, world.promoters)
     width = first[left + 1] - first[left]
     pair = np.repeat(np.arange(left.size), width)
     offset = np.arange(pair.size) - np.repeat(np.cumsum(width) - width, width)

@@ -99,7 +99,7 @@ def describe_dealings(
     """Describe each buyer at each hub; `hub_promoters` are parallel columns of hub and promoter."""
     hub_of, promoter_of = hub_promoters
     by_promoter = kernels.sort_by(promoter_of, world.promoters, None)
-    starts = to_starts(promoter_of[by_promoter], world.promoters)
+    starts = to_starts(promoter_of, world.promoters)
     credited = np.flatnonzero((purchases.promoter >= 0) & (purchases.buyer >= 0))
     promoter = purchases.promoter[credited]
     row, seat = kernels.spread(starts, by_promoter, promoter)
@@ -143,7 +143,7 @@ def describe_dealings(
     traits[:, 17] = _bin_nearness(payment, d_hub)
     traits[:, 18] = _bin_hours(purchases.at[order], dealing, count)
     line_order = kernels.sort_by(purchases.of_line, purchases.at.size, None)
-    entry, line = kernels.spread(to_starts(purchases.of_line[line_order], purchases.at.size), line_order, order)
+    entry, line = kernels.spread(to_starts(purchases.of_line, purchases.at.size), line_order, order)
     _mark_together(world, purchases, order, hub, buyer, dealing, (entry, line), traits)
     traits[:, 9] = _bin_counts(_count_elsewhere(world, purchases, d_hub, d_buyer, hubs))
     traits[:, 11] = _bin_amounts(world, purchases, order, hub, dealing, count)
@@ -188,7 +188,7 @@ def _count_links(
     where = np.concatenate((d_hub, hub_of)).astype(np.int64)
     # Who buys at a hub and promotes there too is counted as a buyer.
     order = sort_by(who, where, np.arange(who.size) >= entries)
-    starts = to_starts(who[order], world.persons)
+    starts = to_starts(who, world.persons)
     found = []
     shared = ~links.is_own
     for use in (links.is_personal & shared, links.is_strong & ~links.is_personal & shared, ~links.is_strong):
@@ -267,7 +267,7 @@ def _count_elsewhere(world: World, purchases: Purchases, d_hub: Column, d_buyer:
     order = sort_by(d_buyer, d_hub)
     linked = np.zeros(d_hub.size, np.int64)
     kernels.count_common(
-        to_starts(d_buyer[order], world.buyers), d_hub[order], both // world.buyers, both % world.buyers,
+        to_starts(d_buyer, world.buyers), d_hub[order], both // world.buyers, both % world.buyers,
         linked, order,
     )  # fmt: skip
     return linked
@@ -394,19 +394,20 @@ def _bin_places(world: World, d_hub: Column, d_buyer: Column) -> tuple[Column, C
         return found[0], found[1], found[2]
     uses = world.uses
     row, theirs = kernels.spread(uses.own_starts, uses.own, world.person[d_buyer + world.promoters])
-    users, kind_of = uses.users, uses.kind
-    several = users[theirs] > 2
-    row, theirs = row[several], theirs[several]
-    groups = group_by(d_hub[row] * (users.size + 1) + theirs)
-    here = groups.size[groups.number]
-    is_own = (here >= 3) & (here * 2 >= users[theirs])
-    strong, personal = (
-        np.isin(kind_of, [number for number, kind in enumerate(IdentifierKind) if kind in kinds])[theirs]
-        for kinds in (STRONG, PERSONAL)
-    )
-    for which, use in enumerate((is_own & ~strong, is_own & personal, is_own & strong & ~personal)):
+    here = kernels.count_equal(to_starts(d_hub[row], int(d_hub[-1]) + 1), theirs, uses.users.size)
+    often = np.flatnonzero(here >= 3)
+    row, theirs, here = row[often], theirs[often], here[often]
+    users, kind = uses.users[theirs], uses.kind[theirs]
+    is_own = (users > 2) & (here * 2 >= users)
+    for which, kinds in enumerate((frozenset(IdentifierKind) - STRONG, PERSONAL, STRONG - PERSONAL)):
+        use = is_own & _is_any(kind, kinds)
         kernels.take_greatest(row[use], here[use], found[which])
     return _bin_counts(found[0]), _bin_counts(found[1]), _bin_counts(found[2])
+
+
+def _is_any(kind: Column, kinds: frozenset[IdentifierKind]) -> Column:
+    """Say of each number of a kind whether it is that of one of the kinds."""
+    return np.array([one in kinds for one in IdentifierKind])[kind]
 
 
 def _bin_own_devices(world: World, d_buyer: Column, shares: Column) -> Column:
@@ -417,8 +418,7 @@ def _bin_own_devices(world: World, d_buyer: Column, shares: Column) -> Column:
     """
     uses = world.uses
     has = np.zeros((3, world.persons), bool)
-    is_device = uses.kind == list(IdentifierKind).index(IdentifierKind.DEVICE)
-    is_personal = np.isin(uses.kind, [number for number, kind in enumerate(IdentifierKind) if kind in PERSONAL])
+    is_device, is_personal = _is_any(uses.kind, STRONG - PERSONAL), _is_any(uses.kind, PERSONAL)
     alone = uses.users == 1
     for row, use in enumerate((is_device, is_device & alone, is_personal & alone)):
         has[row, uses.person[np.repeat(use, uses.users)]] = True
@@ -438,16 +438,16 @@ def count_shared(
     hubs, uses = fit.members.size, world.uses
     inside = np.flatnonzero(fit.share >= 0.5)
     row, theirs = kernels.spread(uses.own_starts, uses.own, world.person[dealings.buyer[inside] + world.promoters])
+    hub = dealings.hub[inside[row]]
+    times = kernels.count_equal(to_starts(hub, hubs), theirs, uses.users.size)
+    several = np.flatnonzero(times > 1)
+    hub, times, kind = hub[several], times[several], uses.kind[theirs[several]]
     found = []
     for kinds in sorts:
-        is_chosen = np.isin(uses.kind, [number for number, kind in enumerate(IdentifierKind) if kind in kinds])[theirs]
-        shared = np.sort(dealings.hub[inside[row[is_chosen]]] * uses.users.size + theirs[is_chosen])
-        starts = np.append(np.flatnonzero(find_changes(shared)), shared.size)
-        times = np.diff(starts)
-        several = times > 1
-        keys, times = shared[starts[:-1][several]] // max(1, uses.users.size), times[several].astype(np.float64)
-        square = np.bincount(keys, times**2, hubs)
-        found.append(np.bincount(keys, times, hubs) ** 2 / np.maximum(square, 1.0))
+        is_chosen = _is_any(kind, kinds)
+        # What n members use is met n times here, so that its n squared is added up.
+        square = np.bincount(hub[is_chosen], times[is_chosen], hubs)
+        found.append(np.bincount(hub[is_chosen], minlength=hubs) ** 2 / np.maximum(square, 1.0))
     return found
 
 
@@ -465,7 +465,9 @@ def fit(dealings: Dealings, hubs: int, is_single: Column) -> Fit:
         share, sums,
     )  # fmt: skip
     members = np.bincount(dealings.hub, np.where(share >= 0.5, 1.0, 0.0), hubs)
-    by_trait = np.empty((hubs, len(TRAITS)))
+    # Filled hub by hub, read trait by trait.
+    sums = np.asfortranarray(sums)
+    by_trait = np.empty_like(sums)
     for trait in range(len(TRAITS)):
         mean = sums[:, trait] / np.maximum(members, 1)
         by_trait[:, trait] = mean - _find_usual(mean, classes, is_single & (members >= 3), size)
@@ -507,7 +509,7 @@ def measure_careers(
     promoter, buyer, at = purchases.promoter[credited], purchases.buyer[credited], purchases.at[credited]
     # Newness: half of a promoter's orders are placed so soon after joining.
     by_promoter = sort_by(promoter, at)
-    starts = to_starts(promoter[by_promoter], world.promoters)
+    starts = to_starts(promoter, world.promoters)
     trade = np.diff(starts)
     middle = at[by_promoter[np.minimum(starts[:-1] + trade // 2, max(0, at.size - 1))]] if at.size else np.zeros(0)
     known = (trade >= 3) & (world.joined_at != MISSING)
@@ -520,7 +522,7 @@ def measure_careers(
     return Career(
         newness,
         _measure_unseen(world, buyer, promoter, hub_promoters, hubs),
-        _measure_bursts(world, purchases, dealings, fit, hub_promoters),
+        _measure_bursts(world, purchases, credited[by_promoter], dealings, fit, hub_promoters),
     )
 
 
@@ -547,11 +549,14 @@ def _measure_unseen(
 
 
 def _measure_bursts(
-    world: World, purchases: Purchases, dealings: Dealings, fit: Fit, hub_promoters: tuple[Column, Column]
+    world: World, purchases: Purchases, use: Column, dealings: Dealings, fit: Fit, hub_promoters: tuple[Column, Column]
 ) -> Column:
+    """Measure how small a part of all trade most of each ring's orders fall into.
+
+    `use` are the orders to look at, sorted by promoter, so that what is searched for one lies near in memory.
+    """
     hub_of, promoter_of = hub_promoters
     hubs = fit.members.size
-    use = np.flatnonzero((purchases.promoter >= 0) & (purchases.buyer >= 0) & (purchases.at != MISSING))
     everybody = np.sort(purchases.at[use])
     burst = np.zeros(hubs)
     if not use.size or not dealings.hub.size:
@@ -567,7 +572,7 @@ def _measure_bursts(
     mine = ring[place] == key if ring.size else np.zeros(key.size, bool)
     hub, at, who = hub[mine], at[mine], buyer[mine]
     by_hub = sort_by(hub, at)
-    starts = to_starts(hub[by_hub], hubs)
+    starts = to_starts(hub, hubs)
     count = np.diff(starts)
     several = np.flatnonzero(count >= 3)
     low = at[by_hub[starts[several] + count[several] // 10]]
@@ -583,7 +588,7 @@ def _measure_bursts(
 def spread_over_hubs(world: World, promoter: Column, hub_of: Column, promoter_of: Column) -> tuple[Column, Column]:
     """Return, for rows with a promoter each, every pair of row and seat of that promoter in a hub."""
     by_promoter = kernels.sort_by(promoter_of, world.promoters, None)
-    starts = to_starts(promoter_of[by_promoter], world.promoters)
+    starts = to_starts(promoter_of, world.promoters)
     row, seat = kernels.spread(starts, by_promoter, promoter)
     return row, seat
 

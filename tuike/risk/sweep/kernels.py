@@ -10,6 +10,7 @@ from tuike.risk.sweep.jit import compiled
 
 _AT_ONCE = 32
 _STRETCH = 4096
+_FEW = 8
 
 
 @compiled
@@ -166,6 +167,20 @@ def spread(starts, items, which):
             row[at], found[at] = i, items[e]
             at += 1
     return row, found
+
+
+@compiled
+def count_equal(starts, items, distinct):
+    """Return, for each of the items, how many in its group are the same; they are numbers below `distinct`."""
+    seen, equal = np.zeros(distinct, np.int32), np.empty(items.size, np.int32)
+    for group in range(starts.size - 1):
+        for i in range(starts[group], starts[group + 1]):
+            seen[items[i]] += 1
+        for i in range(starts[group], starts[group + 1]):
+            equal[i] = seen[items[i]]
+        for i in range(starts[group], starts[group + 1]):
+            seen[items[i]] = 0
+    return equal
 
 
 @compiled
@@ -458,22 +473,60 @@ def list_neighbours(left, right, weights, count):
 
 
 @compiled
+def find_dense(starts, targets, weights, bound):
+    """Say which vertices to peel for the densest part: all of it is among them, and of the others few are.
+
+    `bound` is what the core of a vertex is at most, and -1 for one that is gone; it is lowered for those left out, so
+    that after the densest part is gone too, only those are looked at who may belong to the next. Who is held by less
+    than the weight there is for each vertex only thins the rest: such vertices fall together, until few do, for to peel
+    them one by one would take many times as long.
+    """
+    held = np.zeros(bound.size, np.int64)
+    # Any part is a beginning, for the densest is denser; those who may be held most are a good one.
+    level = _measure_density(starts, targets, weights, 2 * bound >= bound.max(), held)
+    fallen, left = bound.size, bound.size
+    while fallen * _FEW > left:
+        level = max(level, _measure_density(starts, targets, weights, bound >= level, held))
+        fallen, left = 0, 0
+        for v in range(bound.size):
+            if bound[v] >= level:
+                left += 1
+                if held[v] < level:
+                    bound[v] = level - 1
+                    fallen += 1
+    return bound >= level
+
+
+@compiled
+def _measure_density(starts, targets, weights, is_inside, held):
+    """Tell for each vertex inside what holds it; returns the weight there is for each of them, rounded up."""
+    both, inside = np.int64(0), 0
+    for v in range(is_inside.size):
+        if is_inside[v]:
+            held[v] = 0
+            for e in range(starts[v], starts[v + 1]):
+                held[v] += is_inside[targets[e]] * weights[e]
+            both += held[v]
+            inside += 1
+    # Each weight was counted at both of its ends.
+    return -(-both // max(1, 2 * inside))
+
+
+@compiled
 def peel(starts, targets, weights, is_gone):
     """Peel a weighted graph from its weakest vertex on, as FRAUDAR does; whole-number weights, both directions stored.
 
-    Returns (core, best, edges): `core[v]` is the weight that held v when it fell, never less than that of those before
-    it, so it depends on the graph alone, and -1 for vertices that were gone before; `best` is the core level at which
-    weight divided by vertices is greatest; `edges` are those among vertices that were not gone.
+    Returns (core, best): `core[v]` is the weight that held v when it fell, never less than that of those before it, so
+    it depends on the graph alone, and -1 for vertices that were gone before; `best` is the core level at which weight
+    divided by vertices is greatest.
     """
     vertices = starts.size - 1
+    standing = np.flatnonzero(~is_gone)
     # What holds each vertex; -1 once it has fallen.
-    degree = np.zeros(vertices, np.int64)
-    total, left, most, heaviest, edges = np.int64(0), 0, np.int64(0), np.int64(0), 0
-    for v in range(vertices):
-        if is_gone[v]:
-            degree[v] = -1
-            continue
-        left += 1
+    degree = np.full(vertices, np.int64(-1))
+    total, left, most, heaviest, edges = np.int64(0), standing.size, np.int64(0), np.int64(0), 0
+    for v in standing:
+        degree[v] = 0
         for e in range(starts[v], starts[v + 1]):
             if not is_gone[targets[e]]:
                 degree[v] += weights[e]
@@ -496,7 +549,7 @@ def peel(starts, targets, weights, is_gone):
     while left > 0:
         if at >= bound:
             entries, bound = 0, at + _STRETCH
-            for v in range(vertices):
+            for v in standing:
                 bucket = max(min(degree[v], top), at)
                 if degree[v] >= 0 and bucket < bound:
                     before[entries], who[entries] = newest[bucket], v
@@ -528,7 +581,7 @@ def peel(starts, targets, weights, is_gone):
                     before[entries], who[entries] = newest[lower], u
                     newest[lower] = entries
                     entries += 1
-    return core, best, edges
+    return core, best
 
 
 @compiled

@@ -151,7 +151,7 @@ def _sort(world: World, target: Column, buyer: Column, at: Column, via: Column) 
     by_buyer = kernels.sort_by(buyer, world.buyers, None)
     starts = to_starts(number, int(number.max()) + 1 if number.size else 0)
     trade = np.bincount(via[via >= 0], minlength=world.promoters)
-    buyer_starts = to_starts(buyer[by_buyer], world.buyers)
+    buyer_starts = to_starts(buyer, world.buyers)
     together = sort_by(buyer, at)
     new = find_changes(at[together]) | find_changes(buyer[together])
     basket = np.empty(at.size, np.int64)
@@ -213,18 +213,21 @@ def _keep_strong(left: Column, right: Column, weight: Column, buyers: int) -> Gr
 def _peel_apart(graph: Graph, buyers: int, active: int, judge: Judge, settings: Settings) -> Iterator[Verdict]:
     """Peel the graph again and again, each time without the parts that were judged."""
     left, right, weight = graph
+    if not weight.size:
+        return
     # Four in step hold each other by three ties.
-    least = int(2.5 * weight.min()) if weight.size else 0
+    least = int(2.5 * weight.min())
     most = min(_PART_MAX, max(20.0, _PART_SHARE_MAX * active))
     is_alive = np.zeros(buyers, bool)
     is_alive[left] = is_alive[right] = True
     alive = np.flatnonzero(is_alive)
     number = np.cumsum(is_alive, dtype=np.int32) - 1
     starts, targets, weights = kernels.list_neighbours(number[left], number[right], weight.astype(np.int16), alive.size)
-    is_gone = np.zeros(alive.size, bool)
+    bound = np.add.reduceat(weights, starts[:-1], dtype=np.int64)
     for _ in range(_ROUNDS):
-        core, best, edges = kernels.peel(starts, targets, weights, is_gone)
-        if edges < settings.members_min or best < least:
+        is_dense = kernels.find_dense(starts, targets, weights, bound)
+        core, best = kernels.peel(starts, targets, weights, ~is_dense)
+        if best < least:
             return
         chosen = np.flatnonzero(core >= best)
         for part in _split_apart(chosen, starts, targets, core >= best):
@@ -232,8 +235,7 @@ def _peel_apart(graph: Graph, buyers: int, active: int, judge: Judge, settings: 
                 verdict = judge(alive[part])
                 if verdict[0].size > settings.members_min and verdict[1] > 0:
                     yield verdict
-        is_gone[chosen] = True
-        is_gone[core < least] = True
+        bound[chosen] = -1
 
 
 def _split_apart(chosen: Column, starts: Column, targets: Column, inside: Column) -> list[Column]:
@@ -410,7 +412,7 @@ def _find_in_structure(world: World, events: Events, settings: Settings) -> list
     work = np.cumsum(np.bincount(users[rare], minlength=257) * (sizes * (sizes - 1) // 2))
     rare = rare[users[rare] <= max(3, int(np.searchsorted(work, budget, side="right")) - 1)]
     by_buyer = kernels.sort_by(buyer, world.buyers, None)
-    buyer_starts = to_starts(buyer[by_buyer], world.buyers)
+    buyer_starts = to_starts(buyer, world.buyers)
     units = np.zeros(users.size, np.int64)
     units[rare] = np.round(np.log(active / users[rare]) * _UNIT)
     left, right, weight = _list_regulars(target, buyer, rare, units, world.buyers)
@@ -458,7 +460,7 @@ def _list_regulars(target: Column, buyer: Column, rare: Column, units: Column, b
     use &= (np.bincount(buyer[use], minlength=buyers) >= _MEETINGS_MIN)[buyer]
     target, buyer = target[use], buyer[use]
     by_buyer = kernels.sort_by(buyer, buyers, None)
-    own_starts = to_starts(buyer[by_buyer], buyers)
+    own_starts = to_starts(buyer, buyers)
     starts = to_starts(target, units.size)
     found: Graph = kernels.meet_often(starts, buyer, own_starts, target[by_buyer], units, _MEETINGS_MIN)
     return found
@@ -487,7 +489,7 @@ def measure_steps(
     """
     hub, member = dealings
     by_member = kernels.sort_by(member, buyers, None)
-    starts = to_starts(member[by_member], buyers)
+    starts = to_starts(member, buyers)
     hub_of, promoter_of = promoters
     found = np.zeros((2, hubs))
     for block in blocks:

@@ -60,10 +60,10 @@ def distinct(values: Column) -> Column:
     return found[find_changes(found)]
 
 
-def to_starts(sorted_codes: Column, count: int) -> Column:
-    """Return where each code's entries begin, and the end of all."""
+def to_starts(codes: Column, count: int) -> Column:
+    """Return where each code's entries begin once they are sorted, and the end of all."""
     starts = np.zeros(count + 1, np.int64)
-    np.cumsum(np.bincount(sorted_codes, minlength=count)[:count], out=starts[1:])
+    np.cumsum(np.bincount(codes, minlength=count)[:count], out=starts[1:])
     return starts
 
 
@@ -117,8 +117,8 @@ class Groups:
 
 
 def group_by(keys: Column) -> Groups:
-    """Group rows by a whole number; groups are numbered from the least on, rows of one are in no certain order."""
-    order = np.argsort(keys)
+    """Group rows by a whole number, 0 or more; groups are numbered from the least on, each's rows are in any order."""
+    order = _order(keys, int(keys.max(initial=0)) + 1)
     return Groups(order, *ordering.number_sorted(keys, order))
 
 
@@ -130,13 +130,29 @@ def sort_by(*columns: Column) -> Column:
     """
     if not columns[0].size:
         return np.empty(0, np.int64)
-    (key, _), *others = _pack(columns)
-    order = np.argsort(key)
+    (key, span), *others = _pack(columns)
+    order = _order(key, span)
     if others:
         is_new = find_changes(key[order])
         for key, span in others:
             _settle(order, is_new, key, span)
     return order
+
+
+def _order(keys: Column, span: int) -> Column:
+    """Return the order of whole numbers from 0 to below `span`.
+
+    Where a key and its place fit into one number, such numbers are sorted themselves: sorting places alone looks up the
+    key of each again and again, all over memory.
+    """
+    bits = keys.size.bit_length()
+    if span.bit_length() + bits > 63:
+        return np.argsort(keys)
+    placed = keys << bits
+    placed |= np.arange(keys.size)
+    placed.sort()
+    placed &= (1 << bits) - 1
+    return placed
 
 
 def _pack(columns: tuple[Column, ...]) -> list[tuple[Column, int]]:

@@ -126,7 +126,7 @@ def weigh_hubs(
     orders = np.bincount(dealings.hub, np.where(ring, dealings.orders, 0), hubs)
     refunding = np.bincount(dealings.hub, ring & (dealings.traits[:, REFUND] > 0), hubs)
     place = {name: number for number, (name, _, _) in enumerate(TRAITS)}
-    kinds = np.zeros((hubs, len(KINDS)))
+    kinds = np.zeros((hubs, len(KINDS)), order="F")
     for number, (_, traits) in enumerate(KINDS.values()):
         for name, weight in traits.items():
             kinds[:, number] += weight * fit.by_trait[:, place[name]]
@@ -171,7 +171,8 @@ def weigh_hubs(
             np.log1p(orders / members) - np.log1p(usual_orders),
         )
     )  # fmt: skip
-    odds = features @ np.array([WEIGHTS[name] for name in FEATURES]) + BIAS
+    # Filled and weighed column by column; the odds of a hub are added up along its row.
+    odds = np.ascontiguousarray(features) @ np.array([WEIGHTS[name] for name in FEATURES]) + BIAS
     odds[(fit.members + promoters < 4)] = -np.inf
     # Evidence of one kind convicts alone only where it is overwhelming: what is missing beside it is taken off.
     odds -= _FOR_MISSING * np.maximum(_BESIDE - _weigh_without_best(features), 0.0)

@@ -75,7 +75,7 @@ class Identifiers:
 class Uses:
     """Which persons use which identifiers: those of each token stand sorted from `starts`, and for each person tokens.
 
-    `users` and `kind` are those of each token.
+    `users` and `kind` are those of each token. `own`, from `own_starts`, leaves out what one account alone uses.
     """
 
     starts: Column
@@ -137,8 +137,11 @@ class World:
         kind[shown.token] = shown.kind
         starts, own_starts = np.zeros(users.size + 1, np.int64), np.zeros(persons + 1, np.int64)
         np.cumsum(users, out=starts[1:])
-        np.cumsum(np.bincount(person, minlength=persons), out=own_starts[1:])
-        return Uses(starts, person, users, kind, own_starts, token[kernels.sort_by(person, persons, None)])
+        is_several = np.bincount(self.person, minlength=persons) > 1
+        shared = np.flatnonzero(np.repeat(users > 1, users) | is_several[person])
+        sharer = person[shared]
+        np.cumsum(np.bincount(sharer, minlength=persons), out=own_starts[1:])
+        return Uses(starts, person, users, kind, own_starts, token[shared[kernels.sort_by(sharer, persons, None)]])
 
     @property
     def persons(self) -> int:
