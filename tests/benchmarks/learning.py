@@ -23,6 +23,8 @@ from tuike.risk.sweep.weighing import FEATURES, FREE
 PRIOR, PULL = 0.15, 1e-3
 HEADS, FLOOR = 7.0, 3.0
 """A wrong hub is as bad as it has accounts, in sevens; a small one counts as 21: friends fear it most."""
+SCALE_MIN = 0.1
+"""What the lessons hardly show is not trusted beyond what its nats say."""
 HIT, CLEAN = 0.5, 0.1
 
 
@@ -122,7 +124,7 @@ def fit(lessons: list[Lesson], *, without: str = "") -> tuple[np.ndarray, float]
         accounts = np.exp(lesson.features[use, heads])
         weights.append(np.where(is_ring[use], 2.0, np.clip(accounts / HEADS, FLOOR, 20.0)))
     x, y = np.concatenate(rows), np.concatenate(truth).astype(np.float64)
-    scale = np.maximum(x.std(axis=0), 1e-6)
+    scale = np.maximum(x.std(axis=0), SCALE_MIN)
     x = np.column_stack((x / scale, np.ones(len(x))))
     count = len(FEATURES)
     start = np.concatenate((np.full(count - FREE, PRIOR), np.zeros(FREE + 1)))

@@ -50,7 +50,7 @@ def find(directory: Path, rows: list[tuple[int, int, float]]) -> list[set[int]]:
     (directory / "orders.csv").write_text("order_id,buyer_id,sku,placed_at\n" + "".join(lines))
     world = read_world(directory)
     names = world.buyer_ids.to_pylist()
-    blocks = lockstep.find_blocks(world, trade.gather_purchases(world), Settings())
+    blocks, _ = lockstep.find_blocks(world, trade.gather_purchases(world), Settings())
     return [{int(names[number][1:]) for number in block.buyers.tolist()} for block in blocks if block.convicts]
 
 

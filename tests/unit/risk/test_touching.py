@@ -39,6 +39,18 @@ class Shop:
             self.touch(promoter, buyer, at - self.rng.integers(1, 9))
             self.orders.append((promoter, buyer, at))
 
+    def credit_unopened(self, promoter: int, count: int) -> None:
+        for buyer in self.rng.choice(BUYERS, count, replace=False).tolist():
+            self.orders.append((promoter, buyer, 10 * DAY + self.rng.random() * 60 * DAY))
+
+    def flood(self, promoter: int, count: int, *, is_even: bool) -> None:
+        at = 20.0 * DAY
+        for number in range(count):
+            at += 30 + self.rng.random() * 4 if is_even else float(self.rng.exponential(30))
+            self.touch(promoter, int(self.rng.integers(BUYERS)), at)
+            if number % 20 == 0:
+                self.orders.append((promoter, self.touches[-1][1], at + HOUR))
+
     def write(self, directory: Path) -> Path:
         begin = np.datetime64("2026-01-01T00:00:00")
 
@@ -72,9 +84,24 @@ def look(directory: Path) -> tuple[list[touching.Suspects], list[touching.Suspec
     )  # fmt: skip
 
 
+def look_again(directory: Path) -> tuple[list[list[str]], list[list[str]]]:
+    """Return the promoters of whom links are not opened, and those whose are opened by machines."""
+    world = read_world(directory)
+    purchases, links = trade.gather_purchases(world), trade.find_links(world, Settings())
+    names = world.promoter_ids.to_pylist()
+
+    def name(found: list[touching.Suspects]) -> list[list[str]]:
+        assert all(one.has_victims for one in found)
+        return sorted(sorted(names[number] for number in one.promoters) for one in found)
+
+    return name(touching.find_unopened(world, purchases, links)), name(touching.find_paced(world, purchases, links))
+
+
 def test_honest_touches_tell_nothing(tmp_path: Path) -> None:
-    forced, relays, *_ = look(Shop(1).write(tmp_path))
+    directory = Shop(1).write(tmp_path)
+    forced, relays, *_ = look(directory)
     assert (forced, relays) == ([], [])
+    assert look_again(directory) == ([], [])
 
 
 def test_promoters_whose_links_are_opened_seconds_before_orders_are_found_and_their_buyers_are_victims(
@@ -125,3 +152,37 @@ def test_links_passed_on_at_even_pauses_are_found_and_friends_are_not(
     for one in relays:
         assert {buyers[number] for number in one.buyers} == {f"b{number}" for number in members}
         assert [promoters[number] for number in one.promoters] == ["p100"]
+
+
+def test_who_is_credited_for_customers_that_opened_no_link_is_found_where_a_purse_is_shared(tmp_path: Path) -> None:
+    shop = Shop(6)
+    for number in (100, 101, 200, 201):
+        shop.credit_unopened(number, 25)
+    shop.accounts += [(100, "x"), (101, "x")]
+    assert look_again(shop.write(tmp_path)) == ([["p100", "p101"]], [])
+
+
+def test_orders_without_links_tell_nothing_where_many_come_so(tmp_path: Path) -> None:
+    shop = Shop(7)
+    for number in range(PROMOTERS):
+        shop.credit_unopened(number, 18)
+    for number in (100, 101):
+        shop.credit_unopened(number, 25)
+    shop.accounts += [(100, "x"), (101, "x")]
+    assert look_again(shop.write(tmp_path)) == ([], [])
+
+
+@pytest.mark.parametrize(("is_even", "found"), [(True, [["p100", "p101"]]), (False, [])])
+def test_links_opened_at_the_pace_of_a_machine_are_found_and_a_show_is_not(
+    tmp_path: Path, is_even: bool, found: list[list[str]]
+) -> None:
+    shop = Shop(8)
+    for number in (100, 101):
+        shop.flood(number, 300, is_even=is_even)
+    assert look_again(shop.write(tmp_path)) == ([], found)
+
+
+def test_one_link_that_a_monitor_opens_is_left_alone(tmp_path: Path) -> None:
+    shop = Shop(9)
+    shop.flood(100, 300, is_even=True)
+    assert look_again(shop.write(tmp_path)) == ([], [])

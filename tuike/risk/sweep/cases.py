@@ -14,11 +14,11 @@ from tuike.risk.sweep.trade import Column
 from tuike.risk.sweep.weighing import Weighed
 from tuike.risk.sweep.world import World
 
-_ODDS_MIN = 0.0
+_ODDS_MIN = -0.5
 _WRONG_MAX = 0.15
 """Which part of the cases may be expected to be wrong, by their own odds."""
 _OVERLAP = 0.3
-_APART = 0.2
+_APART = 0.1
 """A hub of which more is in surer cases is a vaguer repetition of them: its evidence is theirs."""
 _AS_SURE = 0.6
 """Hubs that share accounts are one case if the odds of the vaguer are at least this part of the surer's."""
@@ -34,6 +34,7 @@ class Found:
     nats: Column
     odds: float
     has_victims: bool = False
+    pattern: str = ""
 
 
 def find_convicted(
@@ -106,7 +107,7 @@ def convict_suspects(suspects: list[Suspects]) -> list[Found]:
         nats = np.zeros(len(FAMILIES))
         nats[FAMILIES.index(Family.TOUCH)] = min(one.nats, 12.0)
         shares = np.full(one.buyers.size, 0.95)
-        found.append(Found(one.promoters, one.buyers, shares, nats, min(one.nats, 12.0), one.has_victims))
+        found.append(Found(one.promoters, one.buyers, shares, nats, min(one.nats, 12.0), one.has_victims, one.pattern))
     return found
 
 
@@ -189,8 +190,8 @@ def _list_accounts(world: World, one: Found) -> set[int]:
 
 def _name_pattern(nats: dict[Family, float], group: list[Found]) -> str:
     promoters = {promoter for one in group for promoter in one.promoters.tolist()}
-    if group[0].has_victims:
-        return "forced_touches"
+    if group[0].pattern:
+        return group[0].pattern
     if nats[Family.CYCLE] >= 1.0:
         return "purchase_circle"
     if nats[Family.REFUND] >= 1.0:

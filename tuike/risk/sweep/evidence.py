@@ -134,7 +134,7 @@ _SAYS = {
     "manner": "amounts, delays or hours repeat as if one hand placed the orders",
     "cycle": "members buy through one another in a circle",
     "tree": "promoters were recruited in one go below each other",
-    "touch": "links are opened in a way that ordinary buyers do not open them",
+    "touch": "links are opened, or are not before orders, in a way that is not ordinary buyers'",
 }
 
 

@@ -33,6 +33,9 @@ WINDOWS = np.array(
     [60 * SECOND, 600 * SECOND, 1800 * SECOND, HOUR, 2 * HOUR, 6 * HOUR, 12 * HOUR, DAY, 2 * DAY, 4 * DAY, 7 * DAY,
      14 * DAY, 28 * DAY], np.int64
 )  # fmt: skip
+USUAL_MAX = 0.2
+"""A window in which so many of all pairs lie says nothing, and wider ones say less."""
+_EVENTS_MIN = 20
 _ROOM = 48
 _NATS_MIN = 3.0
 _NATS_OF_PAIR = 2.0
@@ -91,12 +94,17 @@ def gather(items: Column, starts: Column, which: Column) -> Column:
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """How many pairs of events lie within each window at each target and altogether, and how many pairs there are."""
+    """Events of known instants: how many pairs lie within each window at each target and altogether, and how many are.
 
+    `everywhere` is the part of all pairs that lies within each window.
+    """
+
+    events: Events
     near: Column
     pairs: Column
     near_all: Column
     pairs_all: float
+    everywhere: Column
 
 
 @dataclass(slots=True)
@@ -121,23 +129,31 @@ Judge = Callable[[Column], Verdict]
 _NOBODY: Verdict = (np.empty(0, np.int64), 0.0, np.empty(0, np.int64), False)
 
 
-def find_blocks(world: World, purchases: Purchases, settings: Settings) -> list[Block]:
-    """Return the blocks of buyers in lockstep at promoters or goods; they may overlap."""
-    blocks = []
-    for events in _list_views(world, purchases):
-        if events.starts.size > 1:
-            blocks += _find_in_time(world, events, settings)
-            blocks += _find_in_structure(world, events, settings)
-    return blocks
+def find_blocks(world: World, purchases: Purchases, settings: Settings) -> tuple[list[Block], Surroundings]:
+    """Return the blocks of buyers in lockstep at promoters or goods, which may overlap; and what was done at goods."""
+    at_promoters, _ = _find_blocks_at(world, _view_promoters(world, purchases), settings)
+    at_goods, goods = _find_blocks_at(world, _view_goods(world, purchases), settings)
+    return at_promoters + at_goods, goods
 
 
-def _list_views(world: World, purchases: Purchases) -> Iterator[Events]:
+def _find_blocks_at(world: World, events: Events, settings: Settings) -> tuple[list[Block], Surroundings]:
+    around = _measure_surroundings(_keep_timed(world, events))
+    if not events.target.size:
+        return [], around
+    return _find_in_time(world, around, settings) + _find_in_structure(world, events, settings), around
+
+
+def _view_promoters(world: World, purchases: Purchases) -> Events:
     credited = np.flatnonzero((purchases.promoter >= 0) & (purchases.buyer >= 0))
     promoter = purchases.promoter[credited]
-    yield _sort(world, promoter, purchases.buyer[credited], purchases.at[credited], promoter)
+    return _sort(world, promoter, purchases.buyer[credited], purchases.at[credited], promoter)
+
+
+def _view_goods(world: World, purchases: Purchases) -> Events:
     lines = world.orders
     sold = (lines.sku >= 0) & (lines.buyer >= 0)
-    yield _sort(world, lines.sku[sold], lines.buyer[sold], purchases.at[purchases.of_line[sold]], lines.promoter[sold])
+    at = purchases.at[purchases.of_line[sold]]
+    return _sort(world, lines.sku[sold], lines.buyer[sold], at, lines.promoter[sold])
 
 
 def _sort(world: World, target: Column, buyer: Column, at: Column, via: Column) -> Events:
@@ -160,18 +176,27 @@ def _sort(world: World, target: Column, buyer: Column, at: Column, via: Column) 
     return Events(number, buyer.astype(np.int64), at, via, part, starts, by_buyer, buyer_starts, trade)
 
 
-def _find_in_time(world: World, events: Events, settings: Settings) -> list[Block]:
+def _keep_timed(world: World, events: Events) -> Events:
     known = events.at != MISSING
-    if known.sum() < 20:
-        return []
-    if not known.all():
-        events = _sort(world, events.target[known], events.buyer[known], events.at[known], events.via[known])
+    if known.all():
+        return events
+    return _sort(world, events.target[known], events.buyer[known], events.at[known], events.via[known])
+
+
+def _measure_surroundings(events: Events) -> Surroundings:
     near = np.zeros((events.starts.size - 1, WINDOWS.size), np.int64)
     kernels.count_gaps(events.starts, events.at, WINDOWS, near)
     size = np.diff(events.starts)
     pairs = size * (size - 1) / 2
-    surroundings = Surroundings(near, pairs, near.sum(axis=0), float(pairs.sum()))
-    everywhere = surroundings.near_all / max(1.0, surroundings.pairs_all)
+    near_all, pairs_all = near.sum(axis=0), float(pairs.sum())
+    return Surroundings(events, near, pairs, near_all, pairs_all, near_all / max(1.0, pairs_all))
+
+
+def _find_in_time(world: World, surroundings: Surroundings, settings: Settings) -> list[Block]:
+    events, everywhere = surroundings.events, surroundings.everywhere
+    near, pairs, size = surroundings.near, surroundings.pairs, np.diff(events.starts)
+    if events.at.size < _EVENTS_MIN:
+        return []
     budget = min(settings.pairs_per_event_max // 2 * events.at.size, _PAIRS_FREE + 2 * events.at.size)
     fits = np.flatnonzero((surroundings.near_all <= budget) & (everywhere <= np.exp(-_NATS_MIN)))
     widest = int(fits[-1]) if fits.size else 0
@@ -190,7 +215,7 @@ def _find_in_time(world: World, events: Events, settings: Settings) -> list[Bloc
     active = distinct(events.buyer).size
 
     def judge(members: Column) -> Verdict:
-        return _judge_time(world, events, surroundings, everywhere, members)
+        return _judge_time(world, surroundings, members)
 
     return [
         Block(part, served, nats, 0.0, nats >= _NATS_OF_MEMBER and not is_of_one, is_of_one)
@@ -250,19 +275,20 @@ def _split_apart(chosen: Column, starts: Column, targets: Column, inside: Column
     return np.split(chosen[order], np.flatnonzero(np.diff(labels[order])) + 1)
 
 
-def _judge_time(world: World, events: Events, around: Surroundings, everywhere: Column, members: Column) -> Verdict:
+def _judge_time(world: World, around: Surroundings, members: Column) -> Verdict:
     """Return who of the members is in step, and how much so."""
+    events = around.events
     best: tuple[float, Column, Column, Column] = (0.0, members[:0], members[:0], members[:0])
     scale_of_best = 0
     for scale in range(WINDOWS.size):
-        if everywhere[scale] > 0.2:
+        if around.everywhere[scale] > USUAL_MAX:
             break
         group = members
         for _ in range(3):
             own = events.list_of(group)
             if own.size < 6:
                 break
-            in_step, net, targets = _measure_steps(events, own, scale, around, world.buyers, group.size)
+            in_step, net, targets = _measure_steps(around, own, scale, world.buyers, group.size)
             stepping = own[in_step]
             meetings = distinct(events.buyer[stepping] * (events.starts.size) + events.target[stepping])
             who, times = np.unique(meetings // events.starts.size, return_counts=True)
@@ -283,7 +309,7 @@ def _judge_time(world: World, events: Events, around: Surroundings, everywhere: 
         grown = _grow(events, own, stepping, int(scale_of_best), group)
         if grown.size > group.size:
             own = events.list_of(grown)
-            in_step, net, _ = _measure_steps(events, own, scale_of_best, around, world.buyers, grown.size)
+            in_step, net, _ = _measure_steps(around, own, scale_of_best, world.buyers, grown.size)
             if net >= value * group.size:
                 value, group, stepping = net / grown.size, grown, own[in_step]
     if value <= 0 or _is_thin(events, stepping):
@@ -326,9 +352,10 @@ def _grow(events: Events, own: Column, stepping: Column, scale: int, group: Colu
 
 
 def _measure_steps(
-    events: Events, own: Column, scale: int, surroundings: Surroundings, buyers: int, size: int
+    surroundings: Surroundings, own: Column, scale: int, buyers: int, size: int
 ) -> tuple[Column, float, int]:
     """Return which of the members' events have another member's nearby, and the net nats of that for all."""
+    events = surroundings.events
     at, target, buyer = events.at[own], events.target[own], events.buyer[own]
     window = WINDOWS[scale]
     close = (target[1:] == target[:-1]) & (at[1:] - at[:-1] <= window) & (buyer[1:] != buyer[:-1])
@@ -354,17 +381,26 @@ def _measure_steps(
         surroundings.pairs_all - pairs[targets].sum() + other_pairs.sum() + 1.0
     )
     chance = (other_near + 3.0 * elsewhere) / (other_pairs + 3.0)
-    expected = count * (1.0 - (1.0 - np.minimum(chance, 0.999)) ** np.maximum(count - 1, 0)) + 1e-6
-    found = np.add.reduceat(in_step.astype(np.int64), first)
-    gain = np.where(found > expected, found * np.log(np.maximum(found, 1) / expected) - (found - expected), 0.0)
-    # One meeting of k buyers is k - 1 coincidences.
-    gain *= np.maximum(found - 1, 0) / np.maximum(found, 1)
-    gain *= np.add.reduceat(in_step * events.part[own], first) / np.maximum(found, 1)
+    gain = measure_gain(in_step, events.part[own], first, count, chance)
     gaining = int((gain > 0).sum())
     if not gaining:
         return in_step, 0.0, 0
     net = gain.sum() - gain.max() - size * (1.0 + np.log(buyers / size)) - np.log(WINDOWS.size)
     return in_step, float(net), gaining
+
+
+def measure_gain(in_step: Column, part: Column, first: Column, count: Column, chance: Column) -> Column:
+    """Return the nats of so many events in step at each target.
+
+    The events of a target begin at `first` and are `count`; two of them are near each other by `chance`.
+    """
+    expected = count * (1.0 - (1.0 - np.clip(chance, 0.0, 0.999)) ** np.maximum(count - 1, 0)) + 1e-6
+    found = np.add.reduceat(in_step.astype(np.int64), first)
+    gain: Column = np.where(found > expected, found * np.log(np.maximum(found, 1) / expected) - (found - expected), 0.0)
+    # One meeting of k buyers is k - 1 coincidences.
+    gain *= np.maximum(found - 1, 0) / np.maximum(found, 1)
+    gain *= np.add.reduceat(in_step * part, first) / np.maximum(found, 1)
+    return gain
 
 
 def _is_of_one(events: Events, stepping: Column) -> bool:

@@ -17,6 +17,7 @@ from tuike.risk.sweep import (
     evidence,
     hubs,
     lockstep,
+    meeting,
     touching,
     trade,
     weighing,
@@ -93,15 +94,17 @@ def sweep_world(world: World, *, settings: Settings | None = None, progress: Pro
         purses, devices = hubs.count_shared(world, dealings, fit, (trade.PERSONAL, trade.STRONG - trade.PERSONAL))
     with stage("touches"):
         suspects, forced = touching.find_forced(world, purchases, links)
+        suspects += touching.find_unopened(world, purchases, links) + touching.find_paced(world, purchases, links)
         accused = np.array([promoter for one in suspects for promoter in one.promoters.tolist()], np.int64)
         suspects += touching.find_relays(world, purchases)
     with stage("lockstep"):
-        blocks = lockstep.find_blocks(world, purchases, settings)
+        blocks, goods = lockstep.find_blocks(world, purchases, settings)
+        met = meeting.measure_meetings(goods, members, (hub_of, promoter_of), world.buyers, count)
     with stage("deciding"):
         closed = np.bincount(hub_of, circles.closed[promoter_of], count)
         steps = lockstep.measure_steps(blocks, members, (hub_of, promoter_of), world.buyers, count)
         usual_orders = float(dealings.orders[is_single[dealings.hub]].mean()) if dealings.hub.size else 1.0
-        bonds = weighing.Bonds(company, closed, *steps, purses, devices)
+        bonds = weighing.Bonds(company, closed, *steps, met, purses, devices)
         weighed = weighing.weigh_hubs(dealings, fit, seats, bonds, career, hub_of, usual_orders)
         sweep.weighed = dealings, fit, weighed, hub_of, promoter_of
         found = cases.find_convicted(dealings, fit, seats, weighed, hub_of, promoter_of, forced, accused)

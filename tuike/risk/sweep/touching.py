@@ -10,7 +10,7 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
 from tuike.risk.model import MISSING
-from tuike.risk.sweep.trade import SECOND, Column, Links, Purchases, distinct
+from tuike.risk.sweep.trade import SECOND, Column, Links, Purchases, distinct, sort_by, to_starts
 from tuike.risk.sweep.world import World
 
 _LAGS = np.array([2, 5, 10, 20, 30, 60, 120], np.int64) * SECOND
@@ -18,6 +18,12 @@ _QUICK_NATS = 12.0
 _QUICK_PART = 0.5
 _QUICK_MIN = 8
 _RETURNING_MAX = 0.12
+_UNOPENED_MAX = 0.3
+"""Where so many orders come without an opened link, one more says nothing."""
+_PACED_MIN = 60
+_PACED_ORDERS = 3
+_PACED_WIDTH = 1.6
+"""How many times as long as the pause at a tenth of all is that at nine tenths, at most; by chance it is 20 times."""
 _PASSED_MIN = 3
 _PAIR_NATS = 6.0
 _STEADY = 0.35
@@ -28,6 +34,7 @@ _STEADY = 0.35
 class Suspects:
     """Promoters and the buyers whose touches tell on them; `nats` are for each accused account."""
 
+    pattern: str
     promoters: Column
     buyers: Column
     nats: float
@@ -47,22 +54,87 @@ def find_forced(world: World, purchases: Purchases, links: Links) -> tuple[list[
     promoter, lag = purchases.promoter[known].astype(np.int64), purchases.lag[known]
     best, scale_of = np.zeros(world.promoters), np.zeros(world.promoters, np.int64)
     for scale, limit in enumerate(_LAGS.tolist()):
-        quick = np.bincount(promoter[lag <= limit], minlength=world.promoters)
-        part = quick / np.maximum(credited, 1)
-        # What is ordinary is what promoters do who are not quick themselves.
-        plain = part < _QUICK_PART
-        usual = (quick[plain].sum() + 1.0) / (credited[plain].sum() + 2.0)
-        beyond = (quick >= _QUICK_MIN) & (part >= _QUICK_PART) & (part > usual)
-        p = np.clip(part, 1e-9, 1 - 1e-9)
-        nats = quick * np.log(p / usual) + (credited - quick) * np.log((1 - p) / (1 - usual))
-        nats = np.where(beyond, nats - np.log(max(2, world.promoters)) - np.log(_LAGS.size), 0.0)
+        nats, _ = _weigh_parts(np.bincount(promoter[lag <= limit], minlength=world.promoters), credited)
+        nats = np.maximum(nats - np.log(_LAGS.size), 0.0)
         better = nats > best
         best[better], scale_of[better] = nats[better], scale
     candidates = np.flatnonzero(best >= _QUICK_NATS)
     is_quick = lag <= _LAGS[scale_of[promoter]]
     rows = known[is_quick & np.isin(promoter, candidates)]
     forced = np.array([n for n in candidates.tolist() if _never_return(purchases, rows, n)], np.int64)
-    return _group_forced(world, purchases, links, rows, forced, best), forced
+    return _group("forced_touches", world, purchases, links, rows, forced, best), forced
+
+
+def find_unopened(world: World, purchases: Purchases, links: Links) -> list[Suspects]:
+    """Find promoters credited with orders of customers who opened no link, where nearly every other order has one.
+
+    A till credits its clerks so as well: only promoters who share a purse or a telephone are no chance.
+    """
+    credited = np.flatnonzero((purchases.promoter >= 0) & (purchases.buyer >= 0) & (purchases.at != MISSING))
+    if credited.size < 50 or not world.promoters:
+        return []
+    promoter = purchases.promoter[credited].astype(np.int64)
+    is_unopened = purchases.lag[credited] == MISSING
+    orders = np.bincount(promoter, minlength=world.promoters)
+    nats, usual = _weigh_parts(np.bincount(promoter[is_unopened], minlength=world.promoters), orders)
+    if usual > _UNOPENED_MAX:
+        return []
+    candidates = np.flatnonzero(nats >= _QUICK_NATS)
+    rows = credited[is_unopened & np.isin(promoter, candidates)]
+    alone = np.array([n for n in candidates.tolist() if _never_return(purchases, rows, n)], np.int64)
+    personal = links.choose(links.is_personal)
+    return _group("unopened_links", world, purchases, personal, rows, alone, nats, by_time=False)
+
+
+def find_paced(world: World, purchases: Purchases, links: Links) -> list[Suspects]:
+    """Find promoters whose links are opened by ever new people at the pace of a machine, day and night.
+
+    People come by chance: their pauses differ a hundredfold. One such promoter may be somebody's experiment; two or
+    more that belong together are not.
+    """
+    touches = world.touches
+    credited = np.flatnonzero((purchases.promoter >= 0) & (purchases.buyer >= 0) & (purchases.at != MISSING))
+    orders = np.bincount(purchases.promoter[credited].astype(np.int64), minlength=world.promoters)
+    opened = np.flatnonzero((touches.parent < 0) & (touches.promoter >= 0) & (touches.at != MISSING))
+    count = np.bincount(touches.promoter[opened], minlength=world.promoters)
+    busy = (count >= _PACED_MIN) & (orders >= _PACED_ORDERS)
+    starts, pause = _list_pauses(world, opened[busy[touches.promoter[opened]]])
+    several = np.flatnonzero(np.diff(starts))
+    number = np.diff(starts)[several]
+    low, high = pause[starts[several] + number // 10], pause[starts[several] + number * 9 // 10]
+    even = np.flatnonzero(high <= _PACED_WIDTH * low)
+    if not even.size:
+        return []
+    others = np.sort(_list_pauses(world, opened[~np.isin(touches.promoter[opened], several[even])])[1])
+    inside = np.searchsorted(others, high[even], side="right") - np.searchsorted(others, low[even], side="left")
+    usual = (inside + 1.0) / (others.size + 1.25)
+    nats = np.zeros(world.promoters)
+    nats[several[even]] = 0.8 * number[even] * np.log(0.8 / np.minimum(usual, 0.8)) - np.log(max(2, world.promoters))
+    candidates = np.flatnonzero(nats >= _QUICK_NATS)
+    people = [distinct(touches.buyer[opened[touches.promoter[opened] == one]]).size for one in candidates.tolist()]
+    candidates = candidates[np.array(people, np.int64) >= 0.5 * count[candidates]]
+    rows = credited[np.isin(purchases.promoter[credited], candidates)]
+    return _group("paced_touches", world, purchases, links, rows, candidates, nats)
+
+
+def _list_pauses(world: World, opened: Column) -> tuple[Column, Column]:
+    """Return the pauses between one promoter's touches and where each promoter's begin, the shortest first."""
+    opened = opened[sort_by(world.touches.promoter[opened], world.touches.at[opened])]
+    promoter, at = world.touches.promoter[opened].astype(np.int64), world.touches.at[opened]
+    same = promoter[1:] == promoter[:-1]
+    promoter, pause = promoter[1:][same], np.maximum(at[1:] - at[:-1], SECOND)[same]
+    return to_starts(promoter, world.promoters), pause[sort_by(promoter, pause)]
+
+
+def _weigh_parts(found: Column, orders: Column) -> tuple[Column, float]:
+    """Return the nats of so many of each promoter's orders being of a kind, if half of them are, and what is usual."""
+    part = found / np.maximum(orders, 1)
+    # What is ordinary is what promoters do who are not so themselves.
+    plain = part < _QUICK_PART
+    usual = float((found[plain].sum() + 1.0) / (orders[plain].sum() + 2.0))
+    p = np.clip(part, 1e-9, 1 - 1e-9)
+    nats = found * np.log(p / usual) + (orders - found) * np.log((1 - p) / (1 - usual)) - np.log(max(2, found.size))
+    return np.where((found >= _QUICK_MIN) & ~plain & (part > usual), nats, 0.0), usual
 
 
 def _never_return(purchases: Purchases, rows: Column, promoter: int) -> bool:
@@ -70,9 +142,18 @@ def _never_return(purchases: Purchases, rows: Column, promoter: int) -> bool:
     return bool(buyers.size - distinct(buyers).size <= _RETURNING_MAX * buyers.size)
 
 
-def _group_forced(
-    world: World, purchases: Purchases, links: Links, rows: Column, promoters: Column, nats: Column
+def _group(
+    pattern: str,
+    world: World,
+    purchases: Purchases,
+    links: Links,
+    rows: Column,
+    promoters: Column,
+    nats: Column,
+    *,
+    by_time: bool = True,
 ) -> list[Suspects]:
+    """Put the promoters together who share an identifier or, `by_time`, whose orders span the same time."""
     count = promoters.size
     if count < 2:
         return []
@@ -89,7 +170,7 @@ def _group_forced(
         begin[number], end[number] = at.min(), at.max()
     # Who shares no identifier belongs to those who do it at the same time.
     size = np.bincount(label)
-    alone = np.flatnonzero(size[label] == 1)
+    alone = np.flatnonzero(size[label] == 1) if by_time else promoters[:0]
     fitting = label.copy()
     for number in alone.tolist():
         common = np.minimum(end, end[number]) - np.maximum(begin, begin[number])
@@ -107,7 +188,7 @@ def _group_forced(
         if members.size > 1:
             theirs = rows[np.isin(purchases.promoter[rows], members)]
             found.append(
-                Suspects(members, distinct(purchases.buyer[theirs]), float(nats[members].mean()), has_victims=True)
+                Suspects(pattern, members, distinct(purchases.buyer[theirs]), float(nats[members].mean()), True)
             )
     return found
 
@@ -169,7 +250,7 @@ def find_relays(world: World, purchases: Purchases) -> list[Suspects]:
         theirs = theirs[(sold[theirs] >= 3) & (sold[theirs] >= 0.3 * bought[theirs]) & (of_them >= 3)]
         if net <= 0 or not theirs.size:
             continue
-        found.append(Suspects(theirs, members, float(net / (members.size + theirs.size)), has_victims=False))
+        found.append(Suspects("relayed_links", theirs, members, float(net / (members.size + theirs.size)), False))
     return found
 
 

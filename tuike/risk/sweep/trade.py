@@ -1,6 +1,6 @@
 """What the detectors look at, derived from a world: orders, dealings, and who shares an identifier with whom."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
@@ -50,6 +50,10 @@ class Links:
     is_personal: Column
     is_own: Column
     """A promoter and a buyer alone on an identifier: likely one person, who shares it with nobody."""
+
+    def choose(self, which: Column) -> "Links":
+        """Return some of the links."""
+        return Links(*(getattr(self, field.name)[which] for field in fields(self)))
 
 
 def distinct(values: Column) -> Column:

@@ -34,12 +34,14 @@ KINDS: dict[str, tuple[Family, dict[str, float]]] = {
     "refund": (Family.REFUND, {"refund": 1.0}),
     "amounts": (Family.MANNER, {"amounts": 1.0}),
     "delays": (Family.MANNER, {"payment delay": 1.0, "receipt delay": 1.0, "payment repeated": 1.0}),
+    "prompt": (Family.MANNER, {}),
     "hours": (Family.MANNER, {"hour": 1.0}),
     "circles": (Family.CYCLE, {"circle": 1.0}),
     "rounds": (Family.CYCLE, {"rounds": 1.0}),
     "closed circle": (Family.STRUCTURE, {}),
     "haste": (Family.TREE, {}),
     "steps": (Family.TIME, {}),
+    "meetings": (Family.TIME, {}),
     "steps at one": (Family.TIME, {}),
     "common customers": (Family.STRUCTURE, {}),
     "newness": (Family.LIFE, {}),
@@ -59,6 +61,8 @@ _IN_ALL = tuple(name for name in _NAMES if name not in {"newness", "burst"})
 _CLOSE = frozenset({"devices", "one device", "places", "placed members", "loyalty", "company", "common customers"})
 """What people who live together and buy from each other show without any deceit: all of it is one kind of evidence."""
 _SHARED = _CLOSE | {"one purse", "linked members"}
+_STEPS = frozenset({"steps", "meetings"})
+"""What is a coincidence of several promoters' trade; a burst is one promoter's."""
 _CLOSE_MAX = 4.0
 """What living together, one purse included, adds to the odds at most: more of the same is no more suspicious."""
 _BESIDE = 1.5
@@ -102,14 +106,16 @@ class Bonds:
     """What binds the members of each hub together, measured of the hub as a whole. Nats are for the whole hub.
 
     `company`: members who meet at several of its promoters; `closed`: members who buy from one another in a closed
-    circle; `steps`, `steps_at_one`: members in lockstep, at several promoters and at one; `purses`, `devices`: how many
-    personal identifiers and devices members share.
+    circle; `steps`, `steps_at_one`: members in lockstep, at several promoters and at one; `meetings`: members who meet
+    at the same goods through different promoters; `purses`, `devices`: how many personal identifiers and devices
+    members share.
     """
 
     company: Column
     closed: Column
     steps: Column
     steps_at_one: Column
+    meetings: Column
     purses: Column
     devices: Column
 
@@ -142,11 +148,13 @@ def weigh_hubs(
     kinds[:, _NAMES.index("closed circle")] = bonds.closed / accounts
     kinds[:, _NAMES.index("steps")] = bonds.steps / accounts
     kinds[:, _NAMES.index("steps at one")] = bonds.steps_at_one / accounts
+    kinds[:, _NAMES.index("meetings")] = bonds.meetings / accounts
     kinds[:, _NAMES.index("identity")] += seats.identity / accounts
     kinds[:, _NAMES.index("haste")] = seats.haste / accounts
     kinds[:, _NAMES.index("common customers")] = bonds.company / accounts
     kinds[:, _NAMES.index("newness")] = career.newness / promoters
     kinds[:, _NAMES.index("unseen")] = np.minimum(career.unseen / members, 3.0)
+    kinds[:, _NAMES.index("prompt")] = np.minimum(career.prompt / members, 3.0)
     kinds[:, _NAMES.index("burst")] = np.minimum(career.burst, _BURST_MAX)
     heads = np.minimum(accounts, _HEADS_MAX)
     in_all = np.log1p(kinds[:, [_NAMES.index(name) for name in _IN_ALL]] * heads[:, None] / 2)
@@ -213,6 +221,8 @@ def _weigh_closeness(features: Column) -> Column:
 def _sort_of(name: str) -> str | None:
     if name in _CLOSE:
         return "close"
+    if name in _STEPS:
+        return "steps"
     if name in KINDS:
         return KINDS[name][0].value
     return {"refunding": Family.REFUND.value, "seats": Family.IDENTITY.value}.get(name)

@@ -1,0 +1,80 @@
+"""Members of one hub who order the same goods at the same times through different promoters of it.
+
+Friends, colleagues and fans order together through one promoter. That the customers of two promoters meet again and
+again at goods where others hardly do, within minutes or weeks, needs somebody who tells both what to order.
+"""
+
+import numpy as np
+
+from tuike.risk.sweep import kernels
+from tuike.risk.sweep.lockstep import USUAL_MAX, WINDOWS, Events, Surroundings, measure_gain
+from tuike.risk.sweep.ordering import find_changes
+from tuike.risk.sweep.trade import Column, sort_by, to_starts
+
+_GOODS_MIN = 3
+_PRIOR = 3.0
+"""What is usual everywhere counts like so many pairs at the goods themselves."""
+
+
+def measure_meetings(
+    goods: Surroundings, members: tuple[Column, Column], promoters: tuple[Column, Column], buyers: int, hubs: int
+) -> Column:
+    """Return, for each hub, the nats of its members' meeting at goods through different promoters of it.
+
+    `members` are parallel columns of hub and buyer, `promoters` of hub and promoter. The busiest goods of a hub never
+    count, nor do meetings at fewer than three; windows and hubs were chosen among many, which is taken off.
+    """
+    nats = np.zeros(hubs)
+    hub, event = _list_events(goods.events, members, promoters, buyers, hubs)
+    if not event.size:
+        return nats
+    events = goods.events
+    target, at, buyer, via = events.target[event], events.at[event], events.buyer[event], events.via[event]
+    is_first = find_changes(hub) | find_changes(target)
+    first = np.flatnonzero(is_first)
+    starts = np.append(first, event.size)
+    count, where, whose = np.diff(starts), target[first], hub[first]
+    own_near = np.zeros((first.size, WINDOWS.size), np.int64)
+    kernels.count_gaps(starts, at, WINDOWS, own_near)
+    other_pairs = goods.pairs[where] - count * (count - 1) / 2
+    apart = ~is_first[1:] & (buyer[1:] != buyer[:-1]) & (via[1:] != via[:-1])
+    pause = at[1:] - at[:-1]
+    for scale in np.flatnonzero(goods.everywhere <= USUAL_MAX).tolist():
+        close = apart & (pause <= WINDOWS[scale])
+        in_step = np.zeros(event.size, bool)
+        in_step[1:] |= close
+        in_step[:-1] |= close
+        other_near = goods.near[where, scale] - own_near[:, scale]
+        chance = (other_near + _PRIOR * goods.everywhere[scale]) / (other_pairs + _PRIOR)
+        gain = measure_gain(in_step, events.part[event], first, count, chance)
+        most = np.zeros(hubs)
+        np.maximum.at(most, whose, gain)
+        net = np.bincount(whose, gain, hubs) - most - np.log(WINDOWS.size) - np.log(max(2, hubs))
+        is_enough = np.bincount(whose, gain > 0, hubs) >= _GOODS_MIN
+        nats[is_enough] = np.maximum(nats, net)[is_enough]
+    return nats
+
+
+def _list_events(
+    events: Events, members: tuple[Column, Column], promoters: tuple[Column, Column], buyers: int, hubs: int
+) -> tuple[Column, Column]:
+    """Return hub and event of what members ordered through the promoters of hubs of several, sorted by both."""
+    hub, member = members
+    hub_of, promoter_of = promoters
+    is_several = np.bincount(hub_of, minlength=hubs) > 1
+    several = is_several[hub]
+    keys = np.sort(hub[several].astype(np.int64) * buyers + member[several])
+    seats = np.flatnonzero(is_several[hub_of])
+    is_served = np.zeros(int(max(promoter_of.max(initial=-1), events.via.max(initial=-1))) + 1, bool)
+    is_served[promoter_of[seats]] = True
+    served = np.flatnonzero((events.via >= 0) & is_served[events.via])
+    if not keys.size or not served.size:
+        return served[:0], served[:0]
+    by_via = served[kernels.sort_by(events.via[served], is_served.size, None)]
+    seat, event = kernels.spread(to_starts(events.via[by_via], is_served.size), by_via, promoter_of[seats])
+    hub = hub_of[seats[seat]].astype(np.int64)
+    key = hub * buyers + events.buyer[event]
+    inside = keys[np.minimum(np.searchsorted(keys, key), keys.size - 1)] == key
+    hub, event = hub[inside], event[inside]
+    order = sort_by(hub, event)
+    return hub[order], event[order]
