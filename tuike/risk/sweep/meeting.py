@@ -24,12 +24,12 @@ def measure_meetings(
     `members` are parallel columns of hub and buyer, `promoters` of hub and promoter. The busiest goods of a hub never
     count, nor do meetings at fewer than three; windows and hubs were chosen among many, which is taken off.
     """
-    nats = np.zeros(hubs)
-    hub, event = _list_events(goods.events, members, promoters, buyers, hubs)
+    nats, events = np.zeros(hubs), goods.events
+    hub, event = _list_events(events, members, promoters, buyers, hubs)
+    hub, event = _keep_goods_met_at(events, hub, event)
     if not event.size:
         return nats
-    events = goods.events
-    target, at, buyer, via = events.target[event], events.at[event], events.buyer[event], events.via[event]
+    target, at = events.target[event], events.at[event]
     is_first = find_changes(hub) | find_changes(target)
     first = np.flatnonzero(is_first)
     starts = np.append(first, event.size)
@@ -37,7 +37,7 @@ def measure_meetings(
     own_near = np.zeros((first.size, WINDOWS.size), np.int64)
     kernels.count_gaps(starts, at, WINDOWS, own_near)
     other_pairs = goods.pairs[where] - count * (count - 1) / 2
-    apart = ~is_first[1:] & (buyer[1:] != buyer[:-1]) & (via[1:] != via[:-1])
+    apart = ~is_first[1:] & _are_apart(events, event)
     pause = at[1:] - at[:-1]
     for scale in np.flatnonzero(goods.everywhere <= USUAL_MAX).tolist():
         close = apart & (pause <= WINDOWS[scale])
@@ -53,6 +53,21 @@ def measure_meetings(
         is_enough = np.bincount(whose, gain > 0, hubs) >= _GOODS_MIN
         nats[is_enough] = np.maximum(nats, net)[is_enough]
     return nats
+
+
+def _keep_goods_met_at(events: Events, hub: Column, event: Column) -> tuple[Column, Column]:
+    """Keep what members ordered of goods that they ordered through different promoters at all."""
+    is_first = find_changes(hub) | find_changes(events.target[event])
+    group = np.cumsum(is_first) - 1
+    met = np.bincount(group[1:][~is_first[1:] & _are_apart(events, event)], minlength=group.size) > 0
+    return hub[met[group]], event[met[group]]
+
+
+def _are_apart(events: Events, event: Column) -> Column:
+    """Say which events are another buyer's, through another promoter, than the one before."""
+    buyer, via = events.buyer[event], events.via[event]
+    apart: Column = (buyer[1:] != buyer[:-1]) & (via[1:] != via[:-1])
+    return apart
 
 
 def _list_events(
