@@ -334,3 +334,12 @@ def test_packed_bins_sort_as_their_rows_do() -> None:
     rows = np.random.default_rng(16).integers(0, 3, (60, 5)).astype(np.int8)
     first, second = kernels.pack_bins(rows, 3)
     assert rows[np.lexsort((second, first))].tolist() == sorted(rows.tolist())
+
+
+def test_the_nearest_event_of_another_kind_is_found_whatever_the_order_of_one_instant() -> None:
+    at = np.array([0, 10, 10, 10, 50, 7, 9])
+    starts = np.array([0, 5, 7])
+    for kind in ([1, 1, 1, 2, 1, 3, 3], [1, 1, 2, 1, 1, 3, 3], [1, 2, 1, 1, 1, 3, 3]):
+        gaps = np.full(at.size, 999)
+        kernels.measure_gaps_to_others(starts, at, np.array(kind), gaps)
+        assert gaps.tolist() == [10, 0, 0, 0, 40, 999, 999]

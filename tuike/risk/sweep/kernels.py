@@ -155,6 +155,28 @@ def count_gaps(group_starts, at, windows, out):
 
 
 @compiled
+def measure_gaps_to_others(group_starts, at, kind, out):
+    """Measure, for each event, how far the nearest of another kind in its group is; groups are sorted by instant.
+
+    Events of one instant may stand in any order. What has none keeps what is in `out`.
+    """
+    for group in range(group_starts.size - 1):
+        first, end = group_starts[group], group_starts[group + 1]
+        other = -1
+        for i in range(first, end):
+            if i > first and kind[i] != kind[i - 1]:
+                other = i - 1
+            if other >= 0:
+                out[i] = at[i] - at[other]
+        other = -1
+        for i in range(end - 1, first - 1, -1):
+            if i < end - 1 and kind[i] != kind[i + 1]:
+                other = i + 1
+            if other >= 0:
+                out[i] = min(out[i], at[other] - at[i])
+
+
+@compiled
 def spread(starts, items, which):
     """Return, for each of the groups in `which`, its items, and beside each item the place in `which`."""
     count = 0

@@ -26,27 +26,27 @@ def measure_meetings(
     """
     nats, events = np.zeros(hubs), goods.events
     hub, event = _list_events(events, members, promoters, buyers, hubs)
-    hub, event = _keep_goods_met_at(events, hub, event)
     if not event.size:
         return nats
     target, at = events.target[event], events.at[event]
-    is_first = find_changes(hub) | find_changes(target)
-    first = np.flatnonzero(is_first)
+    starts = np.append(np.flatnonzero(find_changes(hub) | find_changes(target)), event.size)
+    gap = np.full(event.size, np.iinfo(np.int64).max)
+    kernels.measure_gaps_to_others(starts, at, events.via[event], gap)
+    # Goods that all of a hub's members order through one promoter tell nothing of the others.
+    met = np.repeat(np.minimum.reduceat(gap, starts[:-1]) <= WINDOWS[-1], np.diff(starts))
+    hub, event, target, at, gap = hub[met], event[met], target[met], at[met], gap[met]
+    if not event.size:
+        return nats
+    first = np.flatnonzero(find_changes(hub) | find_changes(target))
     starts = np.append(first, event.size)
     count, where, whose = np.diff(starts), target[first], hub[first]
     own_near = np.zeros((first.size, WINDOWS.size), np.int64)
     kernels.count_gaps(starts, at, WINDOWS, own_near)
     other_pairs = goods.pairs[where] - count * (count - 1) / 2
-    apart = ~is_first[1:] & _are_apart(events, event)
-    pause = at[1:] - at[:-1]
     for scale in np.flatnonzero(goods.everywhere <= USUAL_MAX).tolist():
-        close = apart & (pause <= WINDOWS[scale])
-        in_step = np.zeros(event.size, bool)
-        in_step[1:] |= close
-        in_step[:-1] |= close
         other_near = goods.near[where, scale] - own_near[:, scale]
         chance = (other_near + _PRIOR * goods.everywhere[scale]) / (other_pairs + _PRIOR)
-        gain = measure_gain(in_step, events.part[event], first, count, chance)
+        gain = measure_gain(gap <= WINDOWS[scale], events.part[event], first, count, chance)
         most = np.zeros(hubs)
         np.maximum.at(most, whose, gain)
         net = np.bincount(whose, gain, hubs) - most - np.log(WINDOWS.size) - np.log(max(2, hubs))
@@ -55,25 +55,13 @@ def measure_meetings(
     return nats
 
 
-def _keep_goods_met_at(events: Events, hub: Column, event: Column) -> tuple[Column, Column]:
-    """Keep what members ordered of goods that they ordered through different promoters at all."""
-    is_first = find_changes(hub) | find_changes(events.target[event])
-    group = np.cumsum(is_first) - 1
-    met = np.bincount(group[1:][~is_first[1:] & _are_apart(events, event)], minlength=group.size) > 0
-    return hub[met[group]], event[met[group]]
-
-
-def _are_apart(events: Events, event: Column) -> Column:
-    """Say which events are another buyer's, through another promoter, than the one before."""
-    buyer, via = events.buyer[event], events.via[event]
-    apart: Column = (buyer[1:] != buyer[:-1]) & (via[1:] != via[:-1])
-    return apart
-
-
 def _list_events(
     events: Events, members: tuple[Column, Column], promoters: tuple[Column, Column], buyers: int, hubs: int
 ) -> tuple[Column, Column]:
-    """Return hub and event of what members ordered through the promoters of hubs of several, sorted by both."""
+    """Return hub and event of what members ordered through the promoters of hubs of several, sorted by both.
+
+    Of each of them the first event at the same goods: who orders the same again meets nobody by that.
+    """
     hub, member = members
     hub_of, promoter_of = promoters
     is_several = np.bincount(hub_of, minlength=hubs) > 1
@@ -91,5 +79,9 @@ def _list_events(
     key = hub * buyers + events.buyer[event]
     inside = keys[np.minimum(np.searchsorted(keys, key), keys.size - 1)] == key
     hub, event = hub[inside], event[inside]
+    order = sort_by(hub, events.target[event], events.buyer[event], event)
+    hub, event = hub[order], event[order]
+    is_first = find_changes(hub) | find_changes(events.target[event]) | find_changes(events.buyer[event])
+    hub, event = hub[is_first], event[is_first]
     order = sort_by(hub, event)
     return hub[order], event[order]
