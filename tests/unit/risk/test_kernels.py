@@ -253,12 +253,17 @@ def test_values_of_a_group_are_added_and_compared_as_numpy_does() -> None:
         )
 
 
-def test_the_cheapest_line_of_an_order_is_told_by_price_and_then_by_goods() -> None:
+def test_the_cheapest_goods_of_an_order_have_a_code_of_all_that_are_as_cheap() -> None:
     rng = np.random.default_rng(12)
     order, price, goods = rng.integers(0, 9, 40), rng.integers(-1, 3, 40), rng.integers(-1, 6, 40).astype(np.int32)
     order[order == 4] = 5
     plain = [min(zip(price[order == n], goods[order == n], strict=True), default=(0, -2))[1] for n in range(9)]
-    assert kernels.find_cheapest(order, price, goods, 9).tolist() == plain
+    cheapest = [sorted(goods[order == n][price[order == n] == price[order == n].min(initial=9)]) for n in range(9)]
+    chosen, code = kernels.find_cheapest(order, price, goods, 9)
+    assert chosen.tolist() == plain
+    assert [value > 0 for value in code.tolist()] == [len(set(one)) > 1 for one in cheapest]
+    again = rng.permutation(40)
+    assert kernels.find_cheapest(order[again], price[again], goods[again], 9)[1].tolist() == code.tolist()
 
 
 @settings(deadline=None)

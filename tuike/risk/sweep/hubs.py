@@ -279,7 +279,11 @@ def _bin_amounts(world: World, purchases: Purchases, order: Column, hub: Column,
     The same goods at the same price prove nothing, so orders of the same goods are not compared.
     """
     lines = world.orders
-    sku = kernels.find_cheapest(purchases.of_line, lines.amount, lines.sku, purchases.at.size)[order]
+    sku, code = kernels.find_cheapest(purchases.of_line, lines.amount, lines.sku, purchases.at.size)
+    # Of goods that are as cheap none is the cheapest: such orders are of the same goods if all of those are.
+    several = np.flatnonzero((code > 0) & (sku >= 0))
+    sku[several] = len(world.orders.sku_ids) + np.unique(code[several], return_inverse=True)[1]
+    sku = sku[order]
     amount = purchases.amount[order]
     use = np.flatnonzero((amount > 0) & (sku >= 0))
     by_amount = use[sort_by(hub[use], amount[use])]
@@ -297,7 +301,8 @@ def _bin_amounts(world: World, purchases: Purchases, order: Column, hub: Column,
     known = others >= 3
     times = np.maximum(np.bincount(dealing[known], minlength=count), 1)
     mean = np.bincount(dealing[known], part[known] / others[known], count) / times
-    bins = np.digitize(mean, (0.02, 0.05, 0.1, 0.2, 0.4, 0.7))
+    # Sums of fractions in another order of rows differ in the last digits, and would on an edge fall to its other side.
+    bins = np.digitize(mean.round(9), (0.02, 0.05, 0.1, 0.2, 0.4, 0.7))
     bins[np.bincount(dealing[known], minlength=count) == 0] = BINS - 1
     return bins
 

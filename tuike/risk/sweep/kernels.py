@@ -275,13 +275,26 @@ def measure_orders(order, dealing, buyer, at, paid, received, refunded, lag, reg
 
 @compiled
 def find_cheapest(of_line, amounts, skus, count):
-    """Return the goods of the cheapest line of each order; of equal ones those with the lowest number."""
+    """Return the goods of the cheapest line of each order, and a code of all of them where unequal ones are as cheap.
+
+    The code (0 if there is but one) is equal for equal goods, whatever their numbers and the order of lines.
+    """
     price, chosen = np.zeros(count, np.int64), np.full(count, -2, np.int64)
+    code, unequal = np.zeros(count, np.uint64), np.zeros(count, np.bool_)
     for i in range(of_line.size):
-        order = of_line[i]
-        if chosen[order] == -2 or (amounts[i], skus[i]) < (price[order], chosen[order]):
-            price[order], chosen[order] = amounts[i], skus[i]
-    return chosen
+        order, sku = of_line[i], skus[i]
+        # SplitMix64 (Steele et al., OOPSLA 2014): sums of scattered numbers hardly ever agree by chance.
+        mixed = (np.uint64(sku) + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
+        mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+        mixed ^= mixed >> np.uint64(31)
+        if chosen[order] == -2 or amounts[i] < price[order]:
+            price[order], chosen[order], code[order], unequal[order] = amounts[i], sku, mixed, False
+        elif amounts[i] == price[order]:
+            code[order] += mixed
+            unequal[order] |= sku != chosen[order]
+            chosen[order] = min(chosen[order], sku)
+    return chosen, np.where(unequal, code, np.uint64(0))
 
 
 @compiled

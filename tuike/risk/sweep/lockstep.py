@@ -161,7 +161,10 @@ def _sort(world: World, target: Column, buyer: Column, at: Column, via: Column) 
     target, buyer, at, via = target[order], buyer[order], at[order], via[order]
     # One order of several equal lines is one event.
     new = find_changes(target) | find_changes(at) | find_changes(buyer)
-    via = np.minimum.reduceat(via, np.flatnonzero(new)) if new.size else via
+    if new.size:
+        first = np.flatnonzero(new)
+        low, high = np.minimum.reduceat(via, first), np.maximum.reduceat(via, first)
+        via = np.where(low == high, low, -1)  # through two promoters at once is through neither
     target, buyer, at = target[new], buyer[new], at[new]
     number = np.cumsum(find_changes(target)) - 1
     by_buyer = kernels.sort_by(buyer, world.buyers, None)
