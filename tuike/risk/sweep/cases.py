@@ -14,7 +14,7 @@ from tuike.risk.sweep.trade import Column
 from tuike.risk.sweep.weighing import Weighed
 from tuike.risk.sweep.world import World
 
-_ODDS_MIN = -0.5
+_ODDS_MIN = -0.4
 _WRONG_MAX = 0.15
 """Which part of the cases may be expected to be wrong, by their own odds."""
 _OVERLAP = 0.3
