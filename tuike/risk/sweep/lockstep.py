@@ -60,6 +60,8 @@ _NATS_OF_HINT = 0.5
 _PURITY = 0.5
 _MEETINGS_MIN = 3
 _ONE_PROMOTER = 0.7
+_SERVED_MIN = 0.15
+"""Of so small a part of what the promoter served most gets the others get at least, to be served at all."""
 _DENSITY = 0.1
 """Which part of their meetings members attend at least: who attend few of many are several crowds, not one ring."""
 
@@ -413,10 +415,15 @@ def _is_of_one(events: Events, stepping: Column) -> bool:
 
 
 def _find_served(world: World, events: Events, stepping: Column) -> Column:
-    """Return the promoters a good part of whose trade are these events."""
+    """Return the promoters a good part of whose trade are these events, if not far fewer than another's.
+
+    Who buys here and there to be like others feeds many small promoters, but lives for few.
+    """
     via = events.via[stepping]
     served = np.bincount(via[via >= 0], minlength=world.promoters)
-    return np.flatnonzero((served >= 3) & (served >= 0.3 * events.trade))
+    return np.flatnonzero(
+        (served >= 3) & (served >= 0.3 * events.trade) & (served >= _SERVED_MIN * served.max(initial=0))
+    )
 
 
 def _split(events: Events, members: Column, promoters: Column) -> Iterator[tuple[Column, Column]]:
