@@ -73,3 +73,18 @@ def test_one_busy_event_is_no_lockstep(tmp_path: Path) -> None:
     rows = make_host(rng, "plain")
     rows += [(int(buyer), 400, 50 * DAY + rng.exponential(900)) for buyer in rng.choice(BUYERS, 300, replace=False)]
     assert find(tmp_path, rows) == []
+
+
+def test_small_promoters_that_a_ring_visits_to_be_like_others_are_not_served(tmp_path: Path) -> None:
+    lines = ["order_id,buyer_id,promoter_id,sku,placed_at\n"]
+    for buyer in range(30):
+        bought = ["own"] * 8 + [f"small{(buyer + turn) % 10}" for turn in range(2)]
+        lines += [
+            f"o{buyer}-{n},b{buyer},{promoter},s{n},2026-01-0{1 + n % 9}T00:00:00Z\n"
+            for n, promoter in enumerate(bought)
+        ]
+    (tmp_path / "orders.csv").write_text("".join(lines))
+    world = read_world(tmp_path)
+    events = lockstep._view_goods(world, trade.gather_purchases(world))
+    served = lockstep._find_served(world, events, np.arange(events.at.size))
+    assert [world.promoter_ids[int(number)].as_py() for number in served] == ["own"]
