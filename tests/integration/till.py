@@ -141,12 +141,16 @@ class Till(Shop):
         return self.wait_for(payment, "succeeded")
 
     def hurry(self) -> None:
-        """Make everything at the providers due now, a row at a time: notifies that come meanwhile hold some of them."""
+        """Make everything at the providers due now."""
+        for table in ("payments", "payment_refunds", "payouts"):
+            self.set_each(table, "next_at = now() - interval '1 s'", "next_at IS NOT NULL")
+
+    def set_each(self, table: str, change: str, where: str = "true", **values: object) -> None:
+        """Change rows of a table, each by itself: notifies come meanwhile, hold some of them and wait for others."""
         with self.db.autocommit() as tx:
-            for table in ("payments", "payment_refunds", "payouts"):
-                for row in tx.execute(text(f"SELECT id FROM {table} WHERE next_at IS NOT NULL")).all():
-                    due = f"UPDATE {table} SET next_at = now() - interval '1 s' WHERE id = :id AND next_at IS NOT NULL"
-                    tx.execute(text(due), {"id": row.id})
+            for row in tx.execute(text(f"SELECT id FROM {table} WHERE {where}"), values).all():
+                statement = text(f"UPDATE {table} SET {change} WHERE id = :row_id AND {where}")
+                tx.execute(statement, {**values, "row_id": row.id})
 
     def react(self) -> None:
         """Take up what after-sale decided."""
@@ -162,12 +166,9 @@ class Till(Shop):
 
     def expire(self, order: ShopOrder) -> None:
         """Let the time to pay an order be over, here and at the simulator."""
-        with self.db.transaction() as tx:
-            for statement in (
-                "UPDATE shop_orders SET expires_at = now() - interval '10 s' WHERE id = :id",
-                "UPDATE payments SET expires_at = now() - interval '10 s' WHERE order_id = :id",
-            ):
-                tx.execute(text(statement), {"id": order.id})
+        over = "expires_at = now() - interval '10 s'"
+        self.set_each("shop_orders", over, "id = :order_id", order_id=order.id)
+        self.set_each("payments", over, "order_id = :order_id", order_id=order.id)
 
     def refunds_of(self, payment: Payment) -> list[payments.PaymentRefund]:
         return list(self.do(payments.list_refunds, payment_id=payment.id, limit=50).items)

@@ -192,8 +192,7 @@ def make_machine(till: Till) -> type[RuleBasedStateMachine]:
             """Do everything that is due, with a minute between refunds, until nothing is."""
             for _ in range(40):
                 till.simulated.control("clock", advance_seconds=62)
-                with till.db.transaction() as tx:
-                    tx.execute(text("UPDATE payment_refunds SET asked_at = asked_at - interval '62 s'"))
+                till.set_each("payment_refunds", "asked_at = asked_at - interval '62 s'")
                 till.work()
                 for payout in self.payouts:
                     found = till.do(payments.get_payout, payout_id=payout)
