@@ -47,7 +47,7 @@ def measure(world: World, promoters: list[int]) -> float:
     _, goods = lockstep.find_blocks(world, purchases, Settings())
     hub = np.zeros(theirs.size, np.int64)
     seats = np.zeros(chosen.size, np.int64)
-    return float(meeting.measure_meetings(goods, (hub, theirs), (seats, chosen), world.buyers, 1)[0])
+    return float(meeting.measure_meetings(world, goods, (hub, theirs), (seats, chosen), 1)[0])
 
 
 def order_together(rng: np.random.Generator, promoters: list[int], spread: float) -> list[Order]:

@@ -65,6 +65,8 @@ TRAITS: tuple[tuple[str, Family, float], ...] = (
 REFUND = 10
 """Where among the traits the refunds after settlement stand."""
 FAMILIES = tuple(Family)
+_PROMPT_ORDERS = 50
+"""Of fewer orders nobody can say what is soon."""
 _WEIGHTS = np.array([weight for _, _, weight in TRAITS])
 
 
@@ -491,9 +493,6 @@ def _find_usual(mean: Column, classes: Column, votes: Column, size: Column) -> C
     return np.maximum(usual, 0.0)
 
 
-_PROMPT_ORDERS = 50
-
-
 @dataclass(slots=True)
 class Career:
     """What the promoters of each hub are to everybody else. Nats are for the whole hub, `burst` for each member.
@@ -550,7 +549,7 @@ def _measure_prompt(world: World, purchases: Purchases) -> Column:
     delay = purchases.received[use] - purchases.at[use]
     promoter = purchases.promoter[use]
     order = sort_by(promoter, delay)
-    starts = to_starts(promoter[order], world.promoters)
+    starts = to_starts(promoter, world.promoters)
     count = np.diff(starts)
     several = np.flatnonzero(count >= 3)
     most = delay[order[starts[several] + (count[several] * 4) // 5]]

@@ -7,9 +7,11 @@ again at goods where others hardly do, within minutes or weeks, needs somebody w
 import numpy as np
 
 from tuike.risk.sweep import kernels
+from tuike.risk.sweep.hubs import spread_over_hubs
 from tuike.risk.sweep.lockstep import USUAL_MAX, WINDOWS, Events, Surroundings, measure_gain
 from tuike.risk.sweep.ordering import find_changes
-from tuike.risk.sweep.trade import Column, sort_by, to_starts
+from tuike.risk.sweep.trade import Column, sort_by
+from tuike.risk.sweep.world import World
 
 _GOODS_MIN = 3
 _PRIOR = 3.0
@@ -17,7 +19,7 @@ _PRIOR = 3.0
 
 
 def measure_meetings(
-    goods: Surroundings, members: tuple[Column, Column], promoters: tuple[Column, Column], buyers: int, hubs: int
+    world: World, goods: Surroundings, members: tuple[Column, Column], promoters: tuple[Column, Column], hubs: int
 ) -> Column:
     """Return, for each hub, the nats of its members' meeting at goods through different promoters of it.
 
@@ -25,7 +27,7 @@ def measure_meetings(
     count, nor do meetings at fewer than three; windows and hubs were chosen among many, which is taken off.
     """
     nats, events = np.zeros(hubs), goods.events
-    hub, event = _list_events(events, members, promoters, buyers, hubs)
+    hub, event = _list_events(world, events, members, promoters, hubs)
     if not event.size:
         return nats
     target, at = events.target[event], events.at[event]
@@ -56,7 +58,7 @@ def measure_meetings(
 
 
 def _list_events(
-    events: Events, members: tuple[Column, Column], promoters: tuple[Column, Column], buyers: int, hubs: int
+    world: World, events: Events, members: tuple[Column, Column], promoters: tuple[Column, Column], hubs: int
 ) -> tuple[Column, Column]:
     """Return hub and event of what members ordered through the promoters of hubs of several, sorted by both.
 
@@ -66,17 +68,14 @@ def _list_events(
     hub_of, promoter_of = promoters
     is_several = np.bincount(hub_of, minlength=hubs) > 1
     several = is_several[hub]
-    keys = np.sort(hub[several].astype(np.int64) * buyers + member[several])
+    keys = np.sort(hub[several].astype(np.int64) * world.buyers + member[several])
     seats = np.flatnonzero(is_several[hub_of])
-    is_served = np.zeros(int(max(promoter_of.max(initial=-1), events.via.max(initial=-1))) + 1, bool)
-    is_served[promoter_of[seats]] = True
-    served = np.flatnonzero((events.via >= 0) & is_served[events.via])
+    served = np.flatnonzero(events.via >= 0)
     if not keys.size or not served.size:
         return served[:0], served[:0]
-    by_via = served[kernels.sort_by(events.via[served], is_served.size, None)]
-    seat, event = kernels.spread(to_starts(events.via[by_via], is_served.size), by_via, promoter_of[seats])
-    hub = hub_of[seats[seat]].astype(np.int64)
-    key = hub * buyers + events.buyer[event]
+    row, seat = spread_over_hubs(world, events.via[served], hub_of[seats], promoter_of[seats])
+    hub, event = hub_of[seats[seat]].astype(np.int64), served[row]
+    key = hub * world.buyers + events.buyer[event]
     inside = keys[np.minimum(np.searchsorted(keys, key), keys.size - 1)] == key
     hub, event = hub[inside], event[inside]
     order = sort_by(hub, events.target[event], events.buyer[event], event)

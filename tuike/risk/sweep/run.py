@@ -99,7 +99,7 @@ def sweep_world(world: World, *, settings: Settings | None = None, progress: Pro
         suspects += touching.find_relays(world, purchases)
     with stage("lockstep"):
         blocks, goods = lockstep.find_blocks(world, purchases, settings)
-        met = meeting.measure_meetings(goods, members, (hub_of, promoter_of), world.buyers, count)
+        met = meeting.measure_meetings(world, goods, members, (hub_of, promoter_of), count)
     with stage("deciding"):
         closed = np.bincount(hub_of, circles.closed[promoter_of], count)
         steps = lockstep.measure_steps(blocks, members, (hub_of, promoter_of), world.buyers, count)
