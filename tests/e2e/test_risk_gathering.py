@@ -306,14 +306,14 @@ import os, signal, sys
 from tuike import reactions, risk
 from tuike.app import build_app
 from tuike.config import read_config
-from tuike.risk.cases import store
+from tuike.risk.cases.store import cases as case_store
 from tuike.shared.clock import format_instant, read_clock
 app = build_app(read_config())
-add = store.add_event
+add = case_store.add_event
 def die(tx, **given):
     add(tx, **given)
     os.kill(os.getpid(), signal.SIGKILL)
-store.add_event = die
+case_store.add_event = die
 what, case_id, version, fingerprint = sys.argv[1:]
 about = dict(case_id=case_id, reason="x", actor=risk.Actor("stf_1", "A"), now=read_clock())
 if what == "check":

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from tests.graph.conftest import START, World
-from tuike.risk.cases import store as cases
+from tuike.risk.cases.store import sharers
 from tuike.risk.checks import store
 from tuike.risk.live import store as live
 from tuike.shared.clock import to_micros
@@ -97,7 +97,7 @@ def test_who_used_identifiers_is_listed_up_to_a_bound_with_the_promoter_it_is(wo
     keys = store.list_identifiers(world.graph, person_ids=["p", "b-1"])
     (own,), (hall,) = keys["p"], keys["b-1"]
 
-    found = cases.list_sharers(world.graph, keys=[own, hall, "device:none"], most=4)
+    found = sharers.list_sharers(world.graph, keys=[own, hall, "device:none"], most=4)
 
     assert sorted(found) == sorted([own, hall])
     assert sorted(found[own].persons) == [("b-0", None), ("p", promoter)]
@@ -113,11 +113,11 @@ def test_browsers_that_used_an_identifier_are_listed_beside_its_people(world: Wo
     settle(world)
     (key,) = store.list_identifiers(world.graph, person_ids=["a"])["a"]
 
-    found = cases.list_sharers(world.graph, keys=[key], most=13)
+    found = sharers.list_sharers(world.graph, keys=[key], most=13)
 
     assert [person for person, _ in found[key].persons] == ["a"]
     assert sorted(found[key].visitors) == ["v-1", "v-2"]
-    assert len(cases.list_sharers(world.graph, keys=[key], most=1)[key].visitors) == 1
+    assert len(sharers.list_sharers(world.graph, keys=[key], most=1)[key].visitors) == 1
 
 
 def _find(world: World, name: str) -> str:

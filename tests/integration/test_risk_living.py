@@ -144,15 +144,15 @@ import os, signal, sys
 from tuike.app import build_app
 from tuike.config import read_config
 from tuike import risk
-from tuike.risk.cases import store
+from tuike.risk.cases.store import evidence as evidence_store
 app = build_app(read_config())
-add, many = store.replace_evidence, []
+add, many = evidence_store.replace_evidence, []
 def die(tx, **given):
     add(tx, **given)
     many.append(1)
     if len(many) == 2:
         os.kill(os.getpid(), signal.SIGKILL)
-store.replace_evidence = die
+evidence_store.replace_evidence = die
 risk.sweep_living(app.db, app.graph)
 """
 

@@ -13,9 +13,13 @@ from datetime import datetime
 from typing import Any
 
 from tuike.db import Transaction
-from tuike.risk.cases import rules, store
+from tuike.risk.cases import rules
 from tuike.risk.cases.growing import WATCHER
 from tuike.risk.cases.model import CaseMember, CaseSource, CaseState, Evidence, FoundCase, RiskCase
+from tuike.risk.cases.store import cases as case_store
+from tuike.risk.cases.store import evidence as evidence_store
+from tuike.risk.cases.store import growth, sharers
+from tuike.risk.cases.store import members as member_store
 from tuike.risk.checks.model import Facts, Finding, Mode, RiskRule
 from tuike.risk.checks.sentences import tell_finding
 from tuike.risk.model import Role
@@ -39,7 +43,7 @@ class Gathering:
 def lock_promoters(tx: Transaction, *, order_ids: Sequence[str], known: Iterable[RiskRule]) -> None:
     """Wait for other checks of the same promoters' orders, before any case is locked; nobody else is in the way."""
     if any(rule.id == RULE and rule.mode is Mode.LIVE for rule in known):
-        store.lock_promoters(tx, order_ids=order_ids)
+        growth.lock_promoters(tx, order_ids=order_ids)
 
 
 def find_gathering(facts: Facts, findings: Iterable[Finding]) -> Gathering | None:
@@ -70,7 +74,7 @@ def _write_group(tx: Transaction, one: Gathering, *, rule: RiskRule, now: dateti
         return None
     accused = rules.get_accused(found.members)
     promoter = ("promoter", one.facts.promoter_id)
-    related = store.list_related(tx, accounts=accused)
+    related = member_store.list_related(tx, accounts=accused)
     alive = {case_id: members for case_id, (state, members) in related.items() if state is not CaseState.INNOCENT}
     living = [case_id for case_id, members in alive.items() if promoter in members]
     same = rules.find_same(accused, alive)
@@ -79,7 +83,7 @@ def _write_group(tx: Transaction, one: Gathering, *, rule: RiskRule, now: dateti
     innocent = {case_id: members for case_id, (state, members) in related.items() if state is CaseState.INNOCENT}
     cleared = rules.find_cleared(accused, innocent)
     if cleared is not None:
-        before = store.get_known(tx, case_id=cleared)
+        before = evidence_store.get_known(tx, case_id=cleared)
         # Sharing is nothing new of a group that was cleared as whatever else: only what nobody had seen counts.
         if not rules.is_materially_new(before, replace(found, pattern=before.pattern)):
             return None
@@ -91,11 +95,11 @@ def _find_group(tx: Transaction, one: Gathering, rule: RiskRule) -> FoundCase | 
 
     Orders that a person let pass, and buyers who had their account erased, do not count.
     """
-    orders = store.list_sharing(
+    orders = growth.list_sharing(
         tx, promoter_id=one.facts.promoter_id, around=one.facts.placed_at, days=rule.parameters["days"],
         users_max=rule.parameters["users_max"], limit=_ORDERS_MOST,
     )  # fmt: skip
-    gone = store.list_erased_persons(tx, person_ids=sorted({order.buyer_id for order in orders}))
+    gone = sharers.list_erased_persons(tx, person_ids=sorted({order.buyer_id for order in orders}))
     orders = [order for order in orders if order.buyer_id not in gone]
     buyers = sorted({order.buyer_id for order in orders})
     if len(buyers) < rule.parameters["buyers"]:
@@ -122,16 +126,18 @@ def _open(tx: Transaction, found: FoundCase, *, order_id: str, cleared: str | No
         ids.new_id("risk_case"), CaseSource.ORDERS, CaseState.OPEN, found.pattern, found.score, 0, 0, found.summary,
         None, None, 1, None, now, now, None, None,
     )  # fmt: skip
-    store.add_case(tx, case)
-    store.replace_members(tx, case_id=case.id, members=found.members)
-    store.append_evidence(tx, edges=[(case.id, edge) for edge in found.evidence], origin="order", now=now)
-    count, base_minor, _ = store.count_orders(tx, case_id=case.id, since=now)
-    store.set_case(tx, replace(case, orders_count=count, commission_base_minor=base_minor))
+    case_store.add_case(tx, case)
+    member_store.replace_members(tx, case_id=case.id, members=found.members)
+    evidence_store.append_evidence(tx, edges=[(case.id, edge) for edge in found.evidence], origin="order", now=now)
+    count, base_minor, _ = growth.count_orders(tx, case_id=case.id, since=now)
+    case_store.set_case(tx, replace(case, orders_count=count, commission_base_minor=base_minor))
     detail: dict[str, Any] = {"members": len(found.members), "order_id": order_id}
     if cleared is not None:
         detail["innocent_before"] = cleared
-    store.add_event(tx, case_id=case.id, actor_id=WATCHER.id, actor_name=WATCHER.name, action="gathered", note="",
-                    detail=detail, now=now)  # fmt: skip
+    case_store.add_event(
+        tx, case_id=case.id, actor_id=WATCHER.id, actor_name=WATCHER.name, action="gathered", note="",
+        detail=detail, now=now,
+    )  # fmt: skip
     return case.id
 
 
@@ -140,23 +146,25 @@ def _grow(tx: Transaction, living: Sequence[str], found: FoundCase, *, now: date
 
     Every other case of the promoter grows as cases do: by orders, and by newcomers who are accused of nothing.
     """
-    cases = [store.find_case(tx, case_id=case_id, lock=True) for case_id in sorted(living)]
+    cases = [case_store.find_case(tx, case_id=case_id, lock=True) for case_id in sorted(living)]
     own = next((one for one in cases if one is not None and _is_left_to_orders(one)), None)
-    fresh = store.accuse_members(tx, case_id=own.id, members=found.members) if own is not None else set()
+    fresh = member_store.accuse_members(tx, case_id=own.id, members=found.members) if own is not None else set()
     if own is None or not fresh:
         return None
-    known = store.list_edges(tx, case_id=own.id)
+    known = evidence_store.list_edges(tx, case_id=own.id)
     edges = [(own.id, edge) for edge in found.evidence if _name(edge) not in known]
-    store.append_evidence(tx, edges=edges, origin="order", now=now)
-    count, base_minor, _ = store.count_orders(tx, case_id=own.id, since=now)
-    store.set_case(tx, replace(
+    evidence_store.append_evidence(tx, edges=edges, origin="order", now=now)
+    count, base_minor, _ = growth.count_orders(tx, case_id=own.id, since=now)
+    case_store.set_case(tx, replace(
         own, orders_count=count, commission_base_minor=base_minor, summary=found.summary, version=own.version + 1,
         joined_orders_count=own.joined_orders_count + count - own.orders_count, updated_at=now,
     ))  # fmt: skip
     for kind, account_id in sorted(fresh):
         detail = {"account_kind": kind, "account_id": account_id, "score": _SCORE, "accused": True}
-        store.add_event(tx, case_id=own.id, actor_id=WATCHER.id, actor_name=WATCHER.name, action="joined", note="",
-                        detail=detail, now=now)  # fmt: skip
+        case_store.add_event(
+            tx, case_id=own.id, actor_id=WATCHER.id, actor_name=WATCHER.name, action="joined", note="",
+            detail=detail, now=now,
+        )  # fmt: skip
     return own.id
 
 

@@ -11,8 +11,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from tuike.db import Transaction
-from tuike.risk.cases import store
 from tuike.risk.cases.model import CaseMember, Evidence
+from tuike.risk.cases.store import cases as case_store
+from tuike.risk.cases.store import evidence as evidence_store
+from tuike.risk.cases.store import growth
+from tuike.risk.cases.store import members as member_store
 from tuike.risk.checks.model import Actor, Edge, Facts, GraphFacts
 from tuike.risk.checks.rules import measure_shown, tell_marks
 from tuike.risk.model import Role
@@ -37,20 +40,20 @@ class Grown:
 class Touched:
     """The living cases that the buyers or promoters of some orders stand in, locked; and what joins them."""
 
-    cases: dict[str, store.Living]
+    cases: dict[str, growth.Living]
     members: dict[tuple[str, str], dict[str, tuple[str, bool]]]
     grown: list[Grown] = field(default_factory=list)
 
 
 def let_grow(tx: Transaction) -> None:
     """Keep sweeps from changing who is a member until the transaction ends; other checks go on."""
-    store.lock_growth(tx, shared=True)
+    growth.lock_growth(tx, shared=True)
 
 
 def lock_touched(tx: Transaction, *, order_ids: Sequence[str]) -> Touched:
     """Lock the living cases that buyers or promoters of checked orders stand in, and return them with who they are."""
-    living = store.lock_living(tx, order_ids=order_ids)
-    members = store.list_standing(tx, order_ids=order_ids, case_ids=sorted(living)) if living else {}
+    living = growth.lock_living(tx, order_ids=order_ids)
+    members = growth.list_standing(tx, order_ids=order_ids, case_ids=sorted(living)) if living else {}
     return Touched(living, members)
 
 
@@ -75,16 +78,18 @@ def write_joined(tx: Transaction, touched: Touched, *, but: Collection[str] = ()
     grown = [one for one in touched.grown if one.case_id not in but]
     joined = [one for one in grown if one.newcomer is None]
     if joined:
-        store.add_to_counts(tx, joined=[(one.case_id, one.goods_minor) for one in joined], now=now)
+        growth.add_to_counts(tx, joined=[(one.case_id, one.goods_minor) for one in joined], now=now)
     met = {(one.case_id, one.newcomer.key): one for one in grown if one.newcomer is not None}
     for (case_id, _), one in sorted(met.items()):
         assert one.newcomer is not None
-        if store.add_context(tx, case_id=case_id, member=one.newcomer):
+        if member_store.add_context(tx, case_id=case_id, member=one.newcomer):
             detail = {"account_kind": one.newcomer.account_kind, "account_id": one.newcomer.account_id}
-            store.add_event(tx, case_id=case_id, actor_id=WATCHER.id, actor_name=WATCHER.name, action="joined", note="",
-                            detail=detail | {"score": one.newcomer.score}, now=now)  # fmt: skip
+            case_store.add_event(
+                tx, case_id=case_id, actor_id=WATCHER.id, actor_name=WATCHER.name, action="joined", note="",
+                detail=detail | {"score": one.newcomer.score}, now=now,
+            )  # fmt: skip
     edges = [(one.case_id, edge) for one in grown for edge in one.edges]
-    store.append_evidence(tx, edges=edges, origin="order", now=now)
+    evidence_store.append_evidence(tx, edges=edges, origin="order", now=now)
 
 
 def _tell_order(facts: Facts, weight: float) -> tuple[Evidence, ...]:

@@ -9,7 +9,7 @@ import structlog
 
 from tuike import commission, identity, team, wallet
 from tuike.db import Transaction, outbox
-from tuike.risk.cases import rules, spreading, store
+from tuike.risk.cases import rules, spreading
 from tuike.risk.cases.model import (
     Amounts,
     AtStake,
@@ -32,6 +32,11 @@ from tuike.risk.cases.model import (
     Reach,
     RiskCase,
 )
+from tuike.risk.cases.store import bans, growth, stakes
+from tuike.risk.cases.store import cases as case_store
+from tuike.risk.cases.store import evidence as evidence_store
+from tuike.risk.cases.store import members as member_store
+from tuike.risk.cases.store import reach as reach_store
 from tuike.risk.checks import service as checks
 from tuike.risk.checks import store as holds
 from tuike.risk.checks.model import Actor
@@ -57,7 +62,7 @@ def create_case(
         if member.account_kind == "promoter" and not team.is_promoter(tx, promoter_id=member.account_id):
             raise MemberUnknown(fields={f"members.{no}.account_id": ["Names no promoter."]})
     found = FoundCase(pattern, 1.0, 0, 0, note, tuple(unique[key] for key in sorted(unique)), ())
-    store.lock_growth(tx, shared=False)
+    growth.lock_growth(tx, shared=False)
     case = _add(tx, found, source=CaseSource.PERSON, sweep_id=None, now=now)
     _tell(tx, case.id, actor, "opened", note, {"members": len(unique)}, now=now)
     return case
@@ -72,10 +77,10 @@ def merge_found(
     added and not held, which its history says. An innocent group is accused again only for what is materially new.
     Orders checked after `seen_until`, which the sweep has not seen, stay in the evidence; `now` where left out.
     """
-    store.lock_growth(tx, shared=False)
+    growth.lock_growth(tx, shared=False)
     seen_until = seen_until or now
     accounts = [member.key for group in found for member in group.members if member.accused]
-    related = store.list_related(tx, accounts=accounts)
+    related = member_store.list_related(tx, accounts=accounts)
     innocent = {case_id: accused for case_id, (state, accused) in related.items() if state is CaseState.INNOCENT}
     living = {case_id: accused for case_id, (state, accused) in related.items() if state is not CaseState.INNOCENT}
     new = updated = suppressed = 0
@@ -88,22 +93,22 @@ def merge_found(
             updated += _update(tx, same, group, sweep_id=sweep_id, seen_until=seen_until, now=now)
             continue
         cleared = rules.find_cleared(accused, innocent)
-        if cleared is not None and not rules.is_materially_new(store.get_known(tx, case_id=cleared), group):
+        if cleared is not None and not rules.is_materially_new(evidence_store.get_known(tx, case_id=cleared), group):
             suppressed += 1
             continue
         case = _add(tx, group, source=CaseSource.SWEEP, sweep_id=sweep_id, since=seen_until, now=now)
         detail = {"members": len(group.members), "score": group.score}
         _tell(tx, case.id, SWEEPER, "found", "", detail | ({"innocent_before": cleared} if cleared else {}), now=now)
         new += 1
-    for case_id in store.list_unseen(tx, until=seen_until):  # orders said so; the whole shop does not
+    for case_id in case_store.list_unseen(tx, until=seen_until):  # orders said so; the whole shop does not
         _tell(tx, case_id, SWEEPER, "not_found", "", {"sweep_id": sweep_id}, now=now)
-    outbox.emit_many(tx, topic=CONFIRMED, keys=store.list_confirmed(tx, limit=_SPREAD_MOST), now=now)
+    outbox.emit_many(tx, topic=CONFIRMED, keys=case_store.list_confirmed(tx, limit=_SPREAD_MOST), now=now)
     return Merged(new, updated, suppressed)
 
 
 def get_case(tx: Transaction, *, case_id: str) -> RiskCase:
     """Return a case. Raises CaseNotFound."""
-    case = store.find_case(tx, case_id=case_id)
+    case = case_store.find_case(tx, case_id=case_id)
     if case is None:
         raise CaseNotFound
     return case
@@ -119,21 +124,21 @@ def list_cases(
 ) -> Page[RiskCase]:
     """Return a page of cases, newest first."""
     before = decode_cursor(cursor, str)[0] if cursor else None
-    found = store.list_cases(tx, state=state, assignee_id=assignee_id, before=before, limit=limit + 1)
+    found = case_store.list_cases(tx, state=state, assignee_id=assignee_id, before=before, limit=limit + 1)
     more = len(found) > limit
     return Page(found[:limit], encode_cursor(found[limit - 1].id) if more else None)
 
 
 def list_members(tx: Transaction, *, case_id: str) -> list[CaseMember]:
     """Return the members of a case."""
-    return store.list_members(tx, case_id=case_id)
+    return member_store.list_members(tx, case_id=case_id)
 
 
 def list_member_page(tx: Transaction, *, case_id: str, limit: int, cursor: str | None = None) -> Page[CaseMember]:
     """Return a page of a case's members, by kind and id. Raises CaseNotFound."""
     get_case(tx, case_id=case_id)
     after = decode_cursor(cursor, int)[0] if cursor else 0  # a place, not an id: not everybody may read those
-    found = store.list_member_page(tx, case_id=case_id, after=after, limit=limit + 1)
+    found = member_store.list_member_page(tx, case_id=case_id, after=after, limit=limit + 1)
     more = len(found) > limit
     return Page(found[:limit], encode_cursor(after + limit) if more else None)
 
@@ -142,20 +147,20 @@ def list_evidence(tx: Transaction, *, case_id: str, limit: int, cursor: str | No
     """Return a page of a case's evidence, the heaviest edges first. Raises CaseNotFound."""
     get_case(tx, case_id=case_id)
     after = decode_cursor(cursor, int)[0] if cursor else 0
-    found = store.list_evidence(tx, case_id=case_id, after=after, limit=limit + 1)
+    found = evidence_store.list_evidence(tx, case_id=case_id, after=after, limit=limit + 1)
     more = len(found) > limit
     return Page([edge for _, edge in found[:limit]], encode_cursor(found[limit - 1][0]) if more else None)
 
 
 def list_events(tx: Transaction, *, case_id: str) -> list[CaseEvent]:
     """Return a case's history, oldest first."""
-    return store.list_events(tx, case_id=case_id)
+    return case_store.list_events(tx, case_id=case_id)
 
 
 def get_at_stake(tx: Transaction, *, members: Sequence[CaseMember]) -> list[AtStake]:
     """Return what the accused promoters have, by currency."""
     promoter_ids, _ = _split(members)
-    return store.sum_accounts(tx, promoter_ids=promoter_ids)[0] if promoter_ids else []
+    return stakes.sum_accounts(tx, promoter_ids=promoter_ids)[0] if promoter_ids else []
 
 
 def preview_ban(tx: Transaction, *, case_id: str) -> BlastRadius:
@@ -215,16 +220,16 @@ def ban_case(
     Touches exactly what the preview showed. Raises CaseNotFound, CaseChanged, CaseStateWrong, BlastChanged.
     """
     case, state = _lock(tx, case_id, version, CaseAction.BAN)
-    members = store.list_members(tx, case_id=case_id)
+    members = member_store.list_members(tx, case_id=case_id)
     promoter_ids, buyer_ids = _split(members)
     # Persons before withdrawals before money, as everybody else locks them; and all before the last look.
-    store.list_shoppers(tx, promoter_ids=promoter_ids, buyer_ids=buyer_ids, lock=True)
-    store.list_withdrawals(tx, promoter_ids=promoter_ids, lock=True)
+    bans.list_shoppers(tx, promoter_ids=promoter_ids, buyer_ids=buyer_ids, lock=True)
+    stakes.list_withdrawals(tx, promoter_ids=promoter_ids, lock=True)
     radius = _preview(tx, case)
     if radius.fingerprint != fingerprint:
         raise BlastChanged
     returned = _send_back(tx, case_id, promoter_ids, now=now)
-    order_ids = store.list_case_orders(tx, buyer_ids=buyer_ids, promoter_ids=promoter_ids)
+    order_ids = stakes.list_case_orders(tx, buyer_ids=buyer_ids, promoter_ids=promoter_ids)
     held = _freeze(tx, case, promoter_ids=promoter_ids, order_ids=order_ids, now=now)
     suspended = {
         promoter_id
@@ -239,7 +244,7 @@ def ban_case(
         )  # fmt: skip
     if suspended != set(radius.suspended_ids) or returned != list(radius.withdrawals):
         raise BlastChanged
-    persons = store.find_external_ids(tx, promoter_ids=promoter_ids)
+    persons = bans.find_external_ids(tx, promoter_ids=promoter_ids)
     locked_out = set(radius.shopper_ids)
     marked = [
         replace(
@@ -249,7 +254,7 @@ def ban_case(
         )
         for one in members
     ]  # fmt: skip
-    store.replace_members(tx, case_id=case_id, members=marked)
+    member_store.replace_members(tx, case_id=case_id, members=marked)
     outbox.emit(tx, topic=CONFIRMED, key=case_id, now=now)
     detail = {
         "entries": held, "suspended": sorted(suspended), "locked_out": sorted(locked_out),
@@ -267,14 +272,14 @@ def assign_case(
         case, assignee_id=assignee.id if assignee else None, assignee_name=assignee.name if assignee else None,
         version=case.version + 1, updated_at=now,
     )  # fmt: skip
-    store.set_case(tx, changed)
+    case_store.set_case(tx, changed)
     _tell(tx, case_id, actor, "assign", "", {"assignee_id": changed.assignee_id}, now=now)
     return changed
 
 
 def comment_case(tx: Transaction, *, case_id: str, note: str, actor: Actor, now: datetime) -> RiskCase:
     """Add a remark to a case's history; nobody else's decision is in the way. Raises CaseNotFound."""
-    case = store.find_case(tx, case_id=case_id, lock=True)
+    case = case_store.find_case(tx, case_id=case_id, lock=True)
     if case is None:
         raise CaseNotFound
     _tell(tx, case_id, actor, CaseAction.COMMENT.value, note, {}, now=now)
@@ -285,19 +290,19 @@ def list_reach(tx: Transaction, *, case_id: str, limit: int, cursor: str | None 
     """Return a page of the accounts near the accused of a confirmed case, the nearest first. Raises CaseNotFound."""
     get_case(tx, case_id=case_id)
     after = decode_cursor(cursor, int)[0] if cursor else 0
-    found = store.list_reach(tx, case_id=case_id, after=after, limit=limit + 1)
+    found = reach_store.list_reach(tx, case_id=case_id, after=after, limit=limit + 1)
     more = len(found) > limit
     return Page(found[:limit], encode_cursor(after + limit) if more else None)
 
 
 def find_ban(tx: Transaction, *, promoter_id: str) -> str | None:
     """Return the case whose ban keeps a promoter suspended; only its release ends that."""
-    return store.find_ban(tx, promoter_id=promoter_id)
+    return bans.find_ban(tx, promoter_id=promoter_id)
 
 
 def find_lock_out(tx: Transaction, *, person_id: str) -> str | None:
     """Return the case whose ban keeps a person out of the shop; only its release ends that."""
-    return store.find_lock_out(tx, person_id=person_id)
+    return bans.find_lock_out(tx, person_id=person_id)
 
 
 def _add(
@@ -313,17 +318,17 @@ def _add(
         ids.new_id("risk_case"), source, CaseState.OPEN, found.pattern, found.score, found.orders_count,
         found.commission_base_minor, found.summary, None, None, 1, sweep_id, now, now, None, None,
     )  # fmt: skip
-    store.add_case(tx, case)
-    store.replace_members(tx, case_id=case.id, members=found.members)
-    store.replace_evidence(tx, case_id=case.id, evidence=found.evidence)
+    case_store.add_case(tx, case)
+    member_store.replace_members(tx, case_id=case.id, members=found.members)
+    evidence_store.replace_evidence(tx, case_id=case.id, evidence=found.evidence)
     counted = _count(tx, case, since=since or now)
-    store.set_case(tx, counted)
+    case_store.set_case(tx, counted)
     return counted
 
 
 def _count(tx: Transaction, case: RiskCase, *, since: datetime) -> RiskCase:
     """Return a case with its orders as they are now; from here on each new one joins by itself."""
-    count, base_minor, joined = store.count_orders(tx, case_id=case.id, since=since)
+    count, base_minor, joined = growth.count_orders(tx, case_id=case.id, since=since)
     return replace(case, orders_count=count, commission_base_minor=base_minor, joined_orders_count=joined)
 
 
@@ -331,22 +336,24 @@ def _update(
     tx: Transaction, case_id: str, found: FoundCase, *, sweep_id: str, seen_until: datetime, now: datetime
 ) -> bool:
     """Bring a case up to what a sweep found again; False where that is what it says already."""
-    case = store.find_case(tx, case_id=case_id, lock=True)
+    case = case_store.find_case(tx, case_id=case_id, lock=True)
     if case is None:  # pragma: no cover - cases are never deleted
         raise CaseNotFound
-    before = {member.key: member for member in store.list_members(tx, case_id=case_id)}
+    before = {member.key: member for member in member_store.list_members(tx, case_id=case_id)}
     members, fresh = rules.merge_members(found.members, before)
     # Context comes and goes without changing what a decision does, so nobody has to decide anew for it.
     is_same_group = rules.get_accused(members) == rules.get_accused(before.values())
     if members != [before[key] for key in sorted(before)]:
-        store.replace_members(tx, case_id=case_id, members=members)
+        member_store.replace_members(tx, case_id=case_id, members=members)
     told = replace(case, pattern=found.pattern, score=found.score, summary=found.summary)
     changed = _count(tx, told, since=seen_until)
     if changed == case and is_same_group:
-        store.set_case(tx, replace(case, sweep_id=sweep_id))
+        case_store.set_case(tx, replace(case, sweep_id=sweep_id))
         return False
-    store.set_case(tx, replace(changed, sweep_id=sweep_id, updated_at=now, version=case.version + (not is_same_group)))
-    store.replace_evidence(tx, case_id=case_id, evidence=found.evidence, seen_until=seen_until)
+    case_store.set_case(
+        tx, replace(changed, sweep_id=sweep_id, updated_at=now, version=case.version + (not is_same_group))
+    )
+    evidence_store.replace_evidence(tx, case_id=case_id, evidence=found.evidence, seen_until=seen_until)
     if not is_same_group or abs(changed.score - case.score) >= 0.01:
         detail = {"members": len(members), "new": len(fresh), "score": found.score}
         _tell(tx, case_id, SWEEPER, "found_again", "", detail, now=now)
@@ -354,7 +361,7 @@ def _update(
 
 
 def _lock_version(tx: Transaction, case_id: str, version: int) -> RiskCase:
-    case = store.find_case(tx, case_id=case_id, lock=True)
+    case = case_store.find_case(tx, case_id=case_id, lock=True)
     if case is None:
         raise CaseNotFound
     if case.version != version:
@@ -381,13 +388,13 @@ def _split(members: Sequence[CaseMember]) -> tuple[list[str], list[str]]:
 
 
 def _hold(tx: Transaction, case: RiskCase, *, now: datetime) -> int:
-    members = store.list_members(tx, case_id=case.id)
+    members = member_store.list_members(tx, case_id=case.id)
     promoter_ids, buyer_ids = _split(members)
     # Where buyers act together at promoters who may not know of it, what they bought is what is held.
-    order_ids = [] if promoter_ids else store.list_case_orders(tx, buyer_ids=buyer_ids, promoter_ids=[])
+    order_ids = [] if promoter_ids else stakes.list_case_orders(tx, buyer_ids=buyer_ids, promoter_ids=[])
     held = _freeze(tx, case, promoter_ids=promoter_ids, order_ids=order_ids, now=now)
     marked = [replace(member, held=member.held or member.accused) for member in members]
-    store.replace_members(tx, case_id=case.id, members=marked)
+    member_store.replace_members(tx, case_id=case.id, members=marked)
     return held
 
 
@@ -402,23 +409,23 @@ def _freeze(
 
 def _let_go(tx: Transaction, case: RiskCase, reason: str, *, now: datetime) -> dict[str, Any]:
     """Lift the holds of a case and the suspensions that it brought, but for those that another ban carries on."""
-    members = store.list_members(tx, case_id=case.id)
+    members = member_store.list_members(tx, case_id=case.id)
     _lock_persons(tx, members)  # persons before money
     lifted = checks.lift(tx, keys=holds.lift_holds(tx, case_id=case.id, now=now), now=now)
     banned = [member.account_id for member in members if member.banned]
-    elsewhere = dict(store.list_banned_elsewhere(tx, case_id=case.id, promoter_ids=banned))
-    erased = store.list_erased(tx, promoter_ids=banned)
+    elsewhere = dict(bans.list_banned_elsewhere(tx, case_id=case.id, promoter_ids=banned))
+    erased = bans.list_erased(tx, promoter_ids=banned)
     for promoter_id in banned:
         if promoter_id in erased:
             continue  # nobody is left whom the promoter could belong to
         if promoter_id in elsewhere:
-            store.pass_ban_on(tx, case_id=elsewhere[promoter_id], promoter_id=promoter_id)
+            bans.pass_ban_on(tx, case_id=elsewhere[promoter_id], promoter_id=promoter_id)
         else:
             why = reason or f"case {case.id}"
             team.change_status(tx, promoter_id=promoter_id, status="active", reason=why, now=now)
     let_in = _let_in(tx, case.id, members, now=now)
     cleared = [replace(member, held=False, banned=False, locked_out=False) for member in members]
-    store.replace_members(tx, case_id=case.id, members=cleared)
+    member_store.replace_members(tx, case_id=case.id, members=cleared)
     spreading.forget_reach(tx, case_id=case.id)
     return {
         "entries": lifted,
@@ -430,7 +437,7 @@ def _let_go(tx: Transaction, case: RiskCase, reason: str, *, now: datetime) -> d
 def _lock_persons(tx: Transaction, members: Sequence[CaseMember]) -> dict[tuple[str, str], str]:
     """Lock the shop's accounts of those whom a case shut out, and return who they are."""
     shut = [member for member in members if member.locked_out]
-    persons = store.find_external_ids(
+    persons = bans.find_external_ids(
         tx, promoter_ids=[member.account_id for member in shut if member.account_kind == "promoter"]
     )
     found = {
@@ -438,7 +445,7 @@ def _lock_persons(tx: Transaction, members: Sequence[CaseMember]) -> dict[tuple[
         else member.account_id
         for member in shut
     }  # fmt: skip
-    store.lock_shoppers(tx, person_ids=sorted(set(found.values())))
+    bans.lock_shoppers(tx, person_ids=sorted(set(found.values())))
     return found
 
 
@@ -446,10 +453,10 @@ def _let_in(tx: Transaction, case_id: str, members: Sequence[CaseMember], *, now
     """Take back the bans of persons that the case brought, but for those that another ban carries on."""
     done = []
     for person_id in sorted(set(_lock_persons(tx, members).values())):
-        other = store.find_lock_out(tx, person_id=person_id, but=case_id)
+        other = bans.find_lock_out(tx, person_id=person_id, but=case_id)
         if other is not None:
-            store.pass_lock_out_on(tx, case_id=other, person_id=person_id)
-        elif store.is_banned(tx, person_id=person_id):
+            bans.pass_lock_out_on(tx, case_id=other, person_id=person_id)
+        elif bans.is_banned(tx, person_id=person_id):
             identity.change_shopper_status(
                 tx, shopper_id=person_id, status="active", reason=f"case {case_id} released", now=now
             )  # fmt: skip
@@ -460,7 +467,7 @@ def _let_in(tx: Transaction, case_id: str, members: Sequence[CaseMember], *, now
 def _send_back(tx: Transaction, case_id: str, promoter_ids: Sequence[str], *, now: datetime) -> list[Amounts]:
     """End the withdrawals that can be ended, and return what went back to wallets."""
     stopped = []
-    for one in store.list_withdrawals(tx, promoter_ids=promoter_ids):
+    for one in stakes.list_withdrawals(tx, promoter_ids=promoter_ids):
         if one.is_under_way:
             continue
         end = wallet.reject_withdrawal if one.status == "requested" else wallet.mark_failed
@@ -477,21 +484,21 @@ def _sum(withdrawals: Sequence[OpenWithdrawal]) -> list[Amounts]:
 
 
 def _preview(tx: Transaction, case: RiskCase) -> BlastRadius:
-    promoter_ids, buyer_ids = _split(store.list_members(tx, case_id=case.id))
-    uplines, above = store.sum_uplines(tx, buyer_ids=buyer_ids, promoter_ids=promoter_ids)
-    withdrawals = store.list_withdrawals(tx, promoter_ids=promoter_ids)
+    promoter_ids, buyer_ids = _split(member_store.list_members(tx, case_id=case.id))
+    uplines, above = stakes.sum_uplines(tx, buyer_ids=buyer_ids, promoter_ids=promoter_ids)
+    withdrawals = stakes.list_withdrawals(tx, promoter_ids=promoter_ids)
     radius = BlastRadius(
         case.id,
         promoter_ids,
-        store.list_active_promoters(tx, promoter_ids=promoter_ids),
-        store.list_shoppers(tx, promoter_ids=promoter_ids, buyer_ids=buyer_ids),
-        store.sum_orders(tx, buyer_ids=buyer_ids, promoter_ids=promoter_ids),
-        store.sum_commissions(tx, promoter_ids=promoter_ids),
+        bans.list_active_promoters(tx, promoter_ids=promoter_ids),
+        bans.list_shoppers(tx, promoter_ids=promoter_ids, buyer_ids=buyer_ids),
+        stakes.sum_orders(tx, buyer_ids=buyer_ids, promoter_ids=promoter_ids),
+        stakes.sum_commissions(tx, promoter_ids=promoter_ids),
         above,
         uplines,
         _sum([one for one in withdrawals if not one.is_under_way]),
         _sum([one for one in withdrawals if one.is_under_way]),
-        store.sum_accounts(tx, promoter_ids=promoter_ids)[1],
+        stakes.sum_accounts(tx, promoter_ids=promoter_ids)[1],
     )
     return replace(radius, fingerprint=rules.make_fingerprint(radius, version=case.version))
 
@@ -508,7 +515,7 @@ def _decide(
     now: datetime,
 ) -> RiskCase:
     changed = replace(case, state=state, version=case.version + 1, updated_at=now, decided_at=now, decided_by=actor.id)
-    store.set_case(tx, changed)
+    case_store.set_case(tx, changed)
     _tell(tx, case.id, actor, action.value, reason, {"from": case.state.value, "to": state.value, **detail}, now=now)
     log.info("risk.case_decided", case_id=case.id, action=action.value, actor_id=actor.id)
     return changed
@@ -517,7 +524,7 @@ def _decide(
 def _tell(
     tx: Transaction, case_id: str, actor: Actor, action: str, note: str, detail: Mapping[str, Any], *, now: datetime
 ) -> None:
-    store.add_event(
+    case_store.add_event(
         tx, case_id=case_id, actor_id=actor.id, actor_name=actor.name, action=action, note=note, detail=detail, now=now
     )
 
@@ -525,6 +532,6 @@ def _tell(
 def forget_identifiers(tx: Transaction, *, buyer_id: str, promoter_id: str | None) -> None:
     """Forget the digests of a person's devices, addresses and accounts in checks and evidence; decisions stay."""
     holds.forget_identifiers(tx, buyer_id=buyer_id, promoter_id=promoter_id)
-    store.forget_identifiers(tx, account_kind="buyer", account_id=buyer_id)
+    evidence_store.forget_identifiers(tx, account_kind="buyer", account_id=buyer_id)
     if promoter_id is not None:
-        store.forget_identifiers(tx, account_kind="promoter", account_id=promoter_id)
+        evidence_store.forget_identifiers(tx, account_kind="promoter", account_id=promoter_id)

@@ -14,9 +14,13 @@ import structlog
 from tuike.db import Transaction
 from tuike.graph import Graph
 from tuike.risk import nearness
-from tuike.risk.cases import store
 from tuike.risk.cases.model import CaseMember, Evidence, Reach
 from tuike.risk.cases.rules import CONFIRMED
+from tuike.risk.cases.store import cases as case_store
+from tuike.risk.cases.store import evidence as evidence_store
+from tuike.risk.cases.store import members as member_store
+from tuike.risk.cases.store import reach as reach_store
+from tuike.risk.cases.store import sharers
 from tuike.risk.checks.model import Actor
 from tuike.risk.checks.store import list_identifiers
 from tuike.risk.model import Role
@@ -37,40 +41,44 @@ def spread_case(tx: Transaction, graph: Graph, *, case_id: str, now: datetime) -
 
     Repeating it changes nothing. Raises GraphUnavailable.
     """
-    case = store.find_case(tx, case_id=case_id, lock=True)
+    case = case_store.find_case(tx, case_id=case_id, lock=True)
     if case is None:
         return []
     if case.state not in CONFIRMED:
         forget_reach(tx, case_id=case_id)
         return []
-    seeds = store.list_accused_persons(tx, case_id=case_id, limit=_SEEDS_MOST)
-    found = _Walk(tx, graph, seeds, store.list_seen(tx, case_id=case_id, limit=_SEEN_MOST))
+    seeds = member_store.list_accused_persons(tx, case_id=case_id, limit=_SEEDS_MOST)
+    found = _Walk(tx, graph, seeds, evidence_store.list_seen(tx, case_id=case_id, limit=_SEEN_MOST))
     near = found.walk()
-    cleared = store.list_cleared(tx, person_ids=sorted(near))
+    cleared = member_store.list_cleared(tx, person_ids=sorted(near))
     reach = [
         Reach(*found.account_of(person), nearness.CLEARED * score if person in cleared else score, distance, members)
         for person, (score, distance, members) in near.items()
     ]
     kept = sorted((one for one in reach if one.score >= nearness.SCORE_MIN), key=lambda one: (-one.score, one.key))
     kept = kept[:_NEAR_MOST]
-    before = store.list_reach_keys(tx, case_id=case_id)
-    store.replace_reach(tx, case_id=case_id, reach=kept)
-    store.replace_reach_evidence(tx, case_id=case_id, evidence=found.list_evidence({one.key for one in kept}), now=now)
+    before = reach_store.list_reach_keys(tx, case_id=case_id)
+    reach_store.replace_reach(tx, case_id=case_id, reach=kept)
+    reach_store.replace_reach_evidence(
+        tx, case_id=case_id, evidence=found.list_evidence({one.key for one in kept}), now=now
+    )
     raised = [one for one in kept if one.score >= nearness.RAISED_FROM]
     for one in raised:
         member = CaseMember(*one.key, Role.CONTEXT.value, one.score, accused=False)
-        store.add_context(tx, case_id=case_id, member=member)
+        member_store.add_context(tx, case_id=case_id, member=member)
     if {one.key for one in kept} != before:
-        store.add_event(tx, case_id=case_id, actor_id=SPREADER.id, actor_name=SPREADER.name, action="spread", note="",
-                        detail={"near": len(kept), "raised": len(raised)}, now=now)  # fmt: skip
+        case_store.add_event(
+            tx, case_id=case_id, actor_id=SPREADER.id, actor_name=SPREADER.name, action="spread", note="",
+            detail={"near": len(kept), "raised": len(raised)}, now=now,
+        )  # fmt: skip
     log.info("risk.spread", case_id=case_id, near=len(kept), raised=len(raised))
     return kept
 
 
 def forget_reach(tx: Transaction, *, case_id: str) -> None:
     """Forget who stood near a case that is no longer confirmed."""
-    store.replace_reach(tx, case_id=case_id, reach=[])
-    store.replace_reach_evidence(tx, case_id=case_id, evidence=[], now=None)
+    reach_store.replace_reach(tx, case_id=case_id, reach=[])
+    reach_store.replace_reach_evidence(tx, case_id=case_id, evidence=[], now=None)
 
 
 class _Walk:
@@ -133,27 +141,27 @@ class _Walk:
         keys = set() if self._looked else set(self._seen)
         for chunk in _iter_chunks(persons):
             keys |= {key for used in list_identifiers(self._graph, person_ids=chunk).values() for key in used}
-            gone = store.list_erased_persons(self._tx, person_ids=chunk)
-            keys |= store.list_shop_uses(self._tx, person_ids=[one for one in chunk if one not in gone])
+            gone = sharers.list_erased_persons(self._tx, person_ids=chunk)
+            keys |= sharers.list_shop_uses(self._tx, person_ids=[one for one in chunk if one not in gone])
         fresh = sorted(keys - self._looked)
         self._looked |= keys
         for chunk in _iter_chunks(fresh):
             self._sharers |= self._list_few(chunk)
         strangers = {person for key in fresh for person in self._sharers.get(key, ())} - set(self._promoters)
         for chunk in _iter_chunks(sorted(strangers)):
-            self._promoters |= store.list_promoters(self._tx, person_ids=chunk)
+            self._promoters |= sharers.list_promoters(self._tx, person_ids=chunk)
 
     def _list_few(self, keys: Sequence[str]) -> dict[str, list[str]]:
         """Return, by identifier that is no place, everybody who used it."""
-        shared = store.list_sharers(self._graph, keys=keys, most=_PLACE_FROM)
+        shared = sharers.list_sharers(self._graph, keys=keys, most=_PLACE_FROM)
         places = {key for key, one in shared.items() if len(one.visitors) >= _PLACE_FROM}
         visitors = sorted({visitor for one in shared.values() for visitor in one.visitors})
-        buyers = store.list_visitors(self._tx, visitor_ids=visitors) if visitors else {}
-        found = store.list_shop_sharers(self._tx, keys=keys)
+        buyers = sharers.list_visitors(self._tx, visitor_ids=visitors) if visitors else {}
+        found = sharers.list_shop_sharers(self._tx, keys=keys)
         for key, one in shared.items():
             found[key] = {person for person, _ in one.persons}.union(*(buyers.get(each, ()) for each in one.visitors))
         users = {key: found.get(key, set()) | self._seen.get(key, set()) for key in keys if key not in places}
-        gone = store.list_erased_persons(self._tx, person_ids=sorted(set().union(*users.values())))
+        gone = sharers.list_erased_persons(self._tx, person_ids=sorted(set().union(*users.values())))
         left = {key: sorted(persons - gone) for key, persons in users.items()}
         return {key: persons for key, persons in left.items() if 0 < len(persons) < _PLACE_FROM}
 

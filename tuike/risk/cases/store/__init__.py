@@ -1,0 +1,1 @@
+"""Rows of cases, by what they are about."""
