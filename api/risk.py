@@ -1,7 +1,7 @@
 """Risk: rules and lists, what they said of orders, cases and the decisions about them, and one's own held money."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from typing import Any
 
@@ -327,7 +327,32 @@ def _mask(call: Call, document: Any) -> Any:
     """Return a document as its reader may see it: analysts and auditors see pseudonyms in place of persons."""
     if not call.caller.scopes.isdisjoint(RISK):
         return document
-    return workbench.mask(call.db, call.graph, json.loads(dump_json(document)))
+    plain = json.loads(dump_json(document))
+    return workbench.mask(call.db, call.graph, plain, known=dict(_list_named(plain)))
+
+
+_NAMED = (("account_kind", "account_id"), ("from_kind", "from_id"), ("to_kind", "to_id"), ("kind", "value"))
+_KINDS = {"buyer": "user", "person": "user"} | dict.fromkeys((kind.value for kind in risk.IdentifierKind), "identifier")
+
+
+def _list_named(document: Any) -> Iterator[tuple[str, str]]:
+    """Yield what a document says is a person or an identifier: the graph does not know phones, nor who never came."""
+    if isinstance(document, list):
+        for item in document:
+            yield from _list_named(item)
+    if not isinstance(document, dict):
+        return
+    for kind_name, name in _NAMED:
+        kind, text = _KINDS.get(str(document.get(kind_name))), document.get(name)
+        if kind is not None and isinstance(text, str):
+            yield text, kind
+    persons = [document.get("buyer_id")]
+    for name in ("shopper_ids", "locked_out", "let_in"):
+        found = document.get(name)
+        persons += found if isinstance(found, list) else []
+    yield from ((text, "user") for text in persons if isinstance(text, str))
+    for item in document.values():
+        yield from _list_named(item)
 
 
 def _render_rule(rule: risk.RiskRule) -> dict[str, Any]:

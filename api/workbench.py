@@ -491,4 +491,5 @@ def list_hits(call: Call, rule_id: str, query: dict[str, Any]) -> dict[str, Any]
     document = page(workbench.list_hits(call.tx, rule_id=rule_id, **query), _show)
     if _author(call).sees_persons:
         return document
-    return dict(workbench.mask_hits(call.db, call.graph, document))
+    rule = workbench.get_rule(call.tx, rule_id=rule_id)
+    return dict(workbench.mask_hits(call.db, call.graph, document, rule=rule))

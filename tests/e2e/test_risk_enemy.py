@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import threading
 import time
 from typing import Any
@@ -14,7 +15,7 @@ from tests.e2e.conftest import Caller
 from tests.e2e.persons import Town
 from tests.e2e.test_risk_growth import find_ring, near_of, read
 from tuike import people, reactions, risk, team
-from tuike.risk import CaseMember, FoundCase
+from tuike.risk import CaseMember, Evidence, FoundCase
 from tuike.shared.clock import format_instant, read_clock
 
 
@@ -203,3 +204,33 @@ def test_a_rebuild_of_the_graph_meanwhile_delays_looking_around_and_changes_noth
     shop.settle()
     assert near_of(shop, case) == [("friend", 0.6)]
     assert team.check_drift(app.db, app.graph)["drift"] == 0
+
+
+def test_phones_and_persons_whom_the_graph_does_not_know_are_pseudonyms_too(shop: Shop) -> None:
+    phone = hashlib.sha256(b"13800000001").hexdigest()
+    promoter = shop.make_promoter("p")
+    members = (
+        CaseMember("promoter", promoter["id"], "beneficiary", 0.9, accused=True),
+        CaseMember("buyer", "never-came", "buyer", 0.8, accused=True),
+    )
+    evidence = (Evidence("buyer", "never-came", "used", "phone", phone, 1.0),)
+    with shop.caller.app.db.transaction() as tx:
+        tx.execute(text("INSERT INTO risk_sweeps (id, state, started_at) VALUES ('rsw_1', 'done', now())"))
+        found = FoundCase("star", 0.9, 0, 0, "", members, evidence)
+        risk.merge_found(tx, found=[found], sweep_id="rsw_1", now=read_clock())
+        case_id = risk.list_cases(tx, limit=1).items[0].id
+    entry = {"kind": "person", "value": "never-seen", "reason": "x"}
+    assert shop.risk.post("risk/lists/deny", entry).status_code == 201
+
+    def read_all(reader: Caller) -> str:
+        where = [f"risk/cases/{case_id}{part}" for part in ("", "/members", "/evidence", "/ban-preview")]
+        return "".join(reader.get(path).text for path in (*where, "risk/lists/deny"))
+
+    for scope in ("analyst", "auditor"):
+        seen = read_all(shop.caller.as_scope(scope))
+        assert not [one for one in ("never-came", "never-seen", phone[:12]) if one in seen]
+        assert seen.count("user~") >= 4
+        assert "identifier~" in seen
+    clear = read_all(shop.risk)
+    assert phone in clear
+    assert "never-came" in clear

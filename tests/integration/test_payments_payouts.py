@@ -8,7 +8,7 @@ from sqlalchemy import text
 
 from tests.integration.till import Till, open_till
 from tests.simulators import wait_until
-from tuike import payments, wallet
+from tuike import payments, risk, wallet
 from tuike.embedded import PostgresServer
 from tuike.payments import Payout
 from tuike.providers import Limits, ProviderUnavailable
@@ -100,6 +100,25 @@ def test_twin_workers_transfer_once(till):
         list(pool.map(execute, range(6)))
     assert look(till, payout).state == "waiting_for_user"
     assert len(transfers_of(till, payout)) == 1
+
+
+def test_a_payout_that_nobody_was_asked_for_yet_waits_while_a_case_holds(till):
+    withdrawal = make_withdrawal(till)
+    payout = start(till, withdrawal)
+    who = {"actor": risk.Actor("stf_1", "Li"), "now": till.now}
+    accused = [risk.CaseMember("promoter", withdrawal.promoter_id, "beneficiary", 1.0, accused=True)]
+    case = till.do(risk.create_case, pattern="reported", members=accused, note="x", **who)
+    held = till.do(risk.hold_case, case_id=case.id, version=case.version, reason="x", **who)
+
+    till.work()
+    assert look(till, payout).state == "due"
+    assert transfers_of(till, payout) == []
+
+    till.do(risk.release_case, case_id=case.id, version=held.version, reason="x", **who)
+    till.hurry()
+    wait_for(till, payout, "waiting_for_user")
+    assert len(transfers_of(till, payout)) == 1
+    till.check_ledger()
 
 
 def test_wechat_down_during_a_transfer_never_pays_twice(till):

@@ -15,6 +15,7 @@ from api import create_app
 from tuike import identity, workbench
 from tuike.app import App
 from tuike.identity import Scope
+from tuike.shared.pages import encode_cursor
 from tuike.workbench.library import load_library
 
 NOW = datetime(2026, 11, 1, 8, tzinfo=UTC)
@@ -145,6 +146,73 @@ def test_formats(callers: dict[str, Caller]) -> None:
         "content"
     ]
     assert csv == "\ufeffa,b,c,d,e,f\r\n'=1+1,'+x,-5,中,,[1]\r\n"
+    wide = ["＝1+1", "\u3000=1+1", "\u00a0@x", "\u200b=1+1", "1=1"]
+    csv = operator.ask("UNWIND $l AS x RETURN x", params={"l": wide}, format="csv")["content"]
+    assert csv.split("\r\n")[1:-1] == [*(f"'{cell}" for cell in wide[:-1]), "1=1"]
+
+
+@pytest.mark.parametrize(
+    "made",
+    [
+        "{kind: 'node', label: 'x'}",
+        "{kind: 'node', label: 'x', id: [1], properties: 1}",
+        "{kind: 'node', label: null, id: 1, properties: {}}",
+        "{kind: 'edge', type: 'x', `from`: 'a'}",
+        "{kind: 'edge', type: 1, `from`: 1, to: 2, id: 'e', properties: {a: 1}}",
+        "{kind: 'path'}",
+    ],
+)
+def test_a_map_that_only_looks_like_a_node_or_an_edge_is_none(made: str, callers: dict[str, Caller]) -> None:
+    for shape in ("graph", "graphml", "csv", "rows"):
+        answer = callers["analyst"].ask(f"RETURN {made} AS made", format=shape)
+        assert answer.get("nodes", []) == answer.get("edges", []) == []
+
+
+def test_what_a_server_says_of_a_failure_names_nobody_to_who_may_not_see_persons(callers: dict[str, Caller]) -> None:
+    texts = [
+        f"MATCH (u:User) RETURN {value} AS x"
+        for value in ("date(u.id)", "duration(u.id)", "u.id.foo", "[1, 2][u.id]", "u.id =~ u.id + '('", "NOT u.id")
+    ]
+    for text in texts:
+        assert "person-" not in callers["analyst"].ask_for_answer(text).text
+    for path in ("analysis/runs", "analysis/log"):
+        reader = callers["analyst" if path == "analysis/runs" else "auditor"]
+        assert not [run for run in reader.call("GET", path)["items"] if "person-" in str(run["message"])]
+    plain = callers["analyst"].ask("RETURN nothing AS n", status=422, code="query_failed")
+    assert "Error" in plain["error"]["message"]
+
+
+def test_a_backslash_before_u0000_stays_what_it_is(callers: dict[str, Caller]) -> None:
+    text, analyst = r"\u0000 and \\u0000", callers["analyst"]
+    body = {"name": "q", "text": "RETURN $x AS x", "params": {"x": text}}
+    saved = analyst.call("POST", "analysis/queries", body, status=201)
+    assert analyst.call("GET", f"analysis/queries/{saved['id']}")["params"] == {"x": text}
+    assert analyst.call("POST", f"analysis/queries/{saved['id']}/run", {})["rows"] == [[text]]
+
+
+def test_a_cursor_beyond_every_version_leads_to_an_empty_page(callers: dict[str, Caller]) -> None:
+    analyst = callers["analyst"]
+    query = analyst.call("POST", "analysis/queries", {"name": "q", "text": "RETURN 1 AS x"}, status=201)
+    for version in (2**40, 2**63 - 1):
+        found = analyst.call("GET", f"analysis/queries/{query['id']}/versions?cursor={encode_cursor(version)}")
+        assert [one["version"] for one in found["items"]] == [1]
+
+
+def test_the_sentence_of_a_hit_holds_no_part_of_an_id_to_who_may_not_see_persons(
+    callers: dict[str, Caller], app: App, content: Any
+) -> None:
+    long = "person-" + "x" * 110
+    content.run(f"CREATE (:User {{id: '{long}'}}), (:User {{id: 'person-\"quoted\"'}})")
+    query = {"name": "q", "text": "MATCH (u:User) RETURN u.id AS who, [u.id, 1] AS list, 7 AS n", "shared": True}
+    saved = callers["analyst"].call("POST", "analysis/queries", query, status=201)
+    body = {"name": "r (x)", "query_id": saved["id"], "column": "n", "threshold": 2.5, "every_minutes": 5}
+    rule = callers["analyst"].call("POST", "analysis/rules", body, status=201)
+    workbench.run_due_rules(app.db, app.graph, app.desk, now=datetime.now(UTC) + timedelta(seconds=1))
+    hits = callers["analyst"].call("GET", f"analysis/rules/{rule['id']}/hits")["items"]
+    assert len(hits) == 8
+    assert "person-" not in json.dumps(hits)
+    assert all(hit["explanation"].startswith("r (x): n is 7, at or above 2.5 (who = user~") for hit in hits)
+    assert all("达到阈值 2.5（who = user~" in hit["explanation_zh"] for hit in hits)
 
 
 def test_explain_runs_nothing_and_refuses_the_same(callers: dict[str, Caller], graph_server: Any) -> None:

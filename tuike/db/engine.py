@@ -29,6 +29,8 @@ class Database:
             max_overflow=4,
             pool_timeout=10,
             pool_pre_ping=False,
+            # What a statement was given may be a phone number or an account: no log says it, nor why a task failed.
+            hide_parameters=True,
             connect_args={
                 "application_name": application_name,
                 "connect_timeout": 5,

@@ -42,7 +42,19 @@ _WRITING = (
 
 
 class QueryFailed(TuikeError):
+    """`kind` is what the server calls it. Once a query ran, the server's words may quote what it had read."""
+
     code, status, message = "query_failed", 422, "The graph server could not run the query."
+
+    def __init__(self, kind: str, said: str = "", *, may_quote: bool = False) -> None:
+        words = f": {said[:1_000]}" if said else "."
+        super().__init__(f"The graph server could not run the query: {kind or 'unknown error'}{words}")
+        self.kind = kind
+        self.may_quote = may_quote
+
+    def without_words(self) -> "QueryFailed":
+        """Return the same without the server's words."""
+        return QueryFailed(self.kind)
 
 
 class QueryTimedOut(TuikeError):
@@ -125,6 +137,7 @@ class AnalysisGraph:
         """
         end = time.monotonic() + limits.seconds
         meter = _Meter(limits.bytes)
+        has_run = False
         try:
             with self._begin(limits) as (transaction, connection), meter.measure(connection, limits.seconds):
                 stop = threading.Timer(limits.seconds, self._terminate, (connection,))
@@ -133,11 +146,13 @@ class AnalysisGraph:
                 try:
                     if self._ask_whether_neo4j():
                         _check_plan(transaction, text, params, calls_procedures=calls_procedures)
+                    has_run = True
                     return self._fetch(transaction, connection, text, params, limits)
                 finally:
                     stop.cancel()
         except (Neo4jError, DriverError, OSError) as error:
-            raise self._translate(error, is_late=time.monotonic() >= end - 0.05, is_large=meter.is_exceeded) from error
+            is_late = time.monotonic() >= end - 0.05
+            raise self._translate(error, is_late=is_late, is_large=meter.is_exceeded, has_run=has_run) from error
 
     def explain(self, text: str, params: Mapping[str, Any], *, calls_procedures: bool = False) -> dict[str, Any] | None:
         """Return the server's plan of a query that passed the gate, as a tree; None where asking would run things.
@@ -150,7 +165,7 @@ class AnalysisGraph:
             with self._begin(Limits()) as (transaction, _):
                 return _check_plan(transaction, text, params, calls_procedures=calls_procedures)
         except (Neo4jError, DriverError, OSError) as error:
-            raise self._translate(error, is_late=False, is_large=False) from error
+            raise self._translate(error, is_late=False, is_large=False, has_run=False) from error
 
     def close(self) -> None:
         """Close every pooled connection."""
@@ -216,7 +231,7 @@ class AnalysisGraph:
         except (Neo4jError, DriverError, OSError) as error:
             log.warning("analysis.terminate_failed", error=type(error).__name__)
 
-    def _translate(self, error: Exception, *, is_late: bool, is_large: bool) -> TuikeError:
+    def _translate(self, error: Exception, *, is_late: bool, is_large: bool, has_run: bool) -> TuikeError:
         code = getattr(error, "code", None) or ""
         if is_large:
             return QueryTooLarge()
@@ -224,9 +239,9 @@ class AnalysisGraph:
             return QueryTimedOut()
         if isinstance(error, Neo4jError) and not isinstance(error, TransientError | ServiceUnavailable):
             if not code.startswith(("Neo.ClientError.Database.", "Neo.ClientError.Security.Unauth")):
-                return QueryFailed(_word_failure(error))
+                return _word_failure(error, has_run=has_run)
         elif isinstance(error, TransientError) and "DatabaseUnavailable" not in code:
-            return QueryFailed(_word_failure(error))
+            return _word_failure(error, has_run=has_run)
         log.warning("analysis.unavailable", error=type(error).__name__)
         self._is_neo4j = None
         return GraphUnavailable()
@@ -308,13 +323,13 @@ def _tell_plan(plan: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _word_failure(error: Neo4jError) -> str:
+def _word_failure(error: Neo4jError, *, has_run: bool) -> QueryFailed:
     """Return what the server says about a query; the embedded one says it with its code only."""
     kind = (error.code or "").rpartition(".")[2]
     said = (error.message or "").strip()
     if not said or said.startswith("The request failed."):
-        return f"The graph server could not run the query: {kind or 'unknown error'}."
-    return f"The graph server could not run the query: {kind}: {said[:1_000]}"
+        return QueryFailed(kind)
+    return QueryFailed(kind, said, may_quote=has_run)
 
 
 def to_plain(value: Any, depth: int = 0) -> Any:

@@ -110,7 +110,7 @@ from tuike.risk.checks.service import (
 from tuike.risk.live import service as _live
 from tuike.risk.live.model import SweepEnded, SweepRun, SweepRunning, SweepState
 from tuike.risk.live.service import get_sweep_state, is_sweep_due, list_sweeps
-from tuike.risk.model import Case, Family, InputFault, Member, Role, Settings
+from tuike.risk.model import Case, Family, IdentifierKind, InputFault, Member, Role, Settings
 
 __all__ = [
     "CONFIRMED",
@@ -136,6 +136,7 @@ __all__ = [
     "Family",
     "Finding",
     "FoundCase",
+    "IdentifierKind",
     "InputFault",
     "ListEntry",
     "ListEntryNotFound",

@@ -23,8 +23,10 @@ from tuike.graph import (
     GraphPath,
     Limits,
     PlanRefused,
+    QueryFailed,
     QueryTimedOut,
     QueryTooLarge,
+    Table,
 )
 from tuike.shared.errors import GraphUnavailable, TuikeError, ValidationFailed
 from tuike.shared.ids import new_id
@@ -56,7 +58,7 @@ from tuike.workbench.model import (
     TooManyQueries,
 )
 from tuike.workbench.rules.gate import RANGE_MAX, Admitted, admit
-from tuike.workbench.rules.showing import explain_hit, list_texts, make_pseudonym, replace_texts
+from tuike.workbench.rules.showing import explain_hit, list_texts, make_pseudonym, replace_texts, retell_hit
 
 log = structlog.get_logger(__name__)
 
@@ -124,7 +126,7 @@ def run_query(
         given = _check_params(admitted, params)
         limits = Limits(min(seconds, SECONDS_MAX), min(limit, ROWS_MAX), BYTES_MAX)
         with desk.seat(author.id):
-            table = desk.graph.run(admitted.text, given, limits, calls_procedures=bool(admitted.procedures))
+            table = _ask(desk, author, admitted, given, limits)
             rows = [[to_json(value) for value in row] for row in table.rows]
             if not author.sees_persons:
                 rows = mask(db, graph, rows)
@@ -142,6 +144,16 @@ def run_query(
                 tx, run_id=run.id, outcome=outcome, duration_ms=_ms_since(begun), row_count=count, message=message
             )
         log.info("workbench.ran", run_id=run.id, author_id=author.id, outcome=outcome.value, rows=count)
+
+
+def _ask(desk: Desk, author: Author, admitted: Admitted, params: Mapping[str, Any], limits: Limits) -> Table:
+    """Send a query; who may not see persons does not see them in what the server says of a failure either."""
+    try:
+        return desk.graph.run(admitted.text, params, limits, calls_procedures=bool(admitted.procedures))
+    except QueryFailed as error:
+        if error.may_quote and not author.sees_persons:
+            raise error.without_words() from error
+        raise
 
 
 _OUTCOMES: dict[type[TuikeError], Outcome] = {
@@ -191,37 +203,36 @@ def run_saved_query(
     )
 
 
-def mask(db: Database, graph: Graph, value: Any) -> Any:
-    """Return a JSON value with pseudonyms in place of the ids of persons, browsers and identifiers."""
-    return replace_texts(value, _find_pseudonyms(db, graph, value))
+def mask(db: Database, graph: Graph, value: Any, *, known: Mapping[str, str] | None = None) -> Any:
+    """Return a JSON value with pseudonyms in place of the ids of persons, browsers and identifiers.
+
+    `known` are texts that are such ids whether the graph has them or not, with their kind: `user`, `identifier`.
+    """
+    return replace_texts(value, _find_pseudonyms(db, graph, value, known or {}))
 
 
-def mask_hits(db: Database, graph: Graph, document: dict[str, Any]) -> dict[str, Any]:
-    """Return a page of hits with pseudonyms, also inside their sentences."""
-    names = _find_pseudonyms(db, graph, [hit["row"] for hit in document["items"]])
-    longest_first = sorted(names, key=len, reverse=True)
+def mask_hits(db: Database, graph: Graph, document: dict[str, Any], *, rule: Rule) -> dict[str, Any]:
+    """Return a page of a rule's hits with pseudonyms, also inside their sentences."""
+    names = _find_pseudonyms(db, graph, [hit["row"] for hit in document["items"]], {})
 
-    def say(sentence: str) -> str:
-        for text in longest_first:
-            sentence = sentence.replace(text, names[text])
-        return sentence
+    def blind(hit: dict[str, Any]) -> dict[str, Any]:
+        row = replace_texts(hit["row"], names)
+        english, chinese = retell_hit(
+            hit["explanation"], rule_name=rule.name, column=rule.column, value=hit["value"], row=row
+        )
+        return {**hit, "row": row, "explanation": english, "explanation_zh": chinese}
 
-    items = [
-        {**hit, "row": replace_texts(hit["row"], names), "explanation": say(hit["explanation"]),
-         "explanation_zh": say(hit["explanation_zh"])}
-        for hit in document["items"]
-    ]  # fmt: skip
-    return {**document, "items": items}
+    return {**document, "items": [blind(hit) for hit in document["items"]]}
 
 
-def _find_pseudonyms(db: Database, graph: Graph, value: Any) -> dict[str, str]:
+def _find_pseudonyms(db: Database, graph: Graph, value: Any, known: Mapping[str, str]) -> dict[str, str]:
     """Return a pseudonym for every text in a JSON value that is the id of a person, a browser or an identifier."""
-    texts = sorted(set(list_texts(value)))
-    if not texts:
+    texts = sorted(set(list_texts(value)) - set(known))
+    if not texts and not known:
         return {}
     with db.transaction() as tx:
         key = store.get_mask_key(tx)
-    names: dict[str, str] = {}
+    names = {text: make_pseudonym(kind, text, key=key) for text, kind in known.items()}
     for start in range(0, len(texts), _LOOK_UP_AT_ONCE):
         batch = texts[start : start + _LOOK_UP_AT_ONCE]
         for found in graph.read("workbench.find_persons", texts=batch, prefixes=_KEY_PREFIXES):

@@ -56,7 +56,7 @@ _LIST_QUERIES = text(
 )
 _LIST_VERSIONS = text(
     "SELECT query_id, version, author_id, name, about, text, params, shared, saved_at FROM workbench_query_versions"
-    " WHERE query_id = :id AND (CAST(:before AS integer) IS NULL OR version < :before)"
+    " WHERE query_id = :id AND (CAST(:before AS bigint) IS NULL OR version < :before)"
     " ORDER BY version DESC LIMIT :limit"
 )
 _CHANGE_QUERY = text(
@@ -102,7 +102,17 @@ _LIST_HITS = text(
 
 def dump(value: Any) -> str:
     """Return JSON that PostgreSQL takes: it knows no NUL in text."""
-    return json.dumps(value, ensure_ascii=False, allow_nan=False).replace("\\u0000", "\\ufffd")
+    return json.dumps(_clean_all(value), ensure_ascii=False, allow_nan=False)
+
+
+def _clean_all(value: Any) -> Any:
+    if isinstance(value, str):
+        return clean(value)
+    if isinstance(value, Mapping):
+        return {clean(str(name)): _clean_all(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_clean_all(item) for item in value]
+    return value
 
 
 def clean(words: str) -> str:

@@ -103,6 +103,8 @@ def execute_payout(db: Database, counter: Counter, vault: Vault, *, payout_id: s
         if payout.state.is_final or payout.state is PayoutState.HELD:
             return payout
         if payout.state is PayoutState.DUE:
+            if _is_held(tx, payout):
+                return payout  # nobody was asked yet; it comes again when it is no longer in hand
             store.set_asking(tx, payout_id=payout_id, now=now)
     desk = counter.at(payout.provider)
     if payout.state is PayoutState.CANCELLING:
@@ -233,6 +235,16 @@ def make_confirmation(counter: Counter, payout: Payout) -> Mapping[str, str] | N
     if payout.state is not PayoutState.WAITING_FOR_USER:
         return None
     return counter.at(payout.provider).make_transfer_request(payout)
+
+
+def _is_held(tx: Transaction, payout: Payout) -> bool:
+    """Tell whether a case holds what the promoter has since the payout was started."""
+    try:
+        risk.refuse_while_held(tx, promoter_id=payout.promoter_id)
+    except risk.WithdrawalHeld:
+        log.info("payout.waits", payout_id=payout.id)
+        return True
+    return False
 
 
 def _lock(tx: Transaction, payout_id: str) -> Payout:

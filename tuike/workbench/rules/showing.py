@@ -9,7 +9,9 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-_FORMULA = tuple("=+-@\t\r\n|%")
+_FORMULA = tuple("=+-@\t\r\n|%＝＋－＠")
+"""What a spreadsheet may begin a formula with; where people write Chinese or Japanese, wide signs too."""
+_UNSEEN = "\ufeff\u200b"
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _OURS = re.compile(r"(?:prm|ord|tch|lnk|bnd)_[0-9A-Z]{26}\Z")
 _PSEUDONYM_CHARS = 12
@@ -61,9 +63,9 @@ def to_graph(rows: Sequence[Sequence[Any]]) -> dict[str, list[dict[str, Any]]]:
 def _gather(value: Any, nodes: dict[str, dict[str, Any]], edges: dict[str, dict[str, Any]]) -> None:
     if isinstance(value, Mapping):
         kind = value.get("kind")
-        if kind == "node" and "label" in value:
+        if kind == "node" and _has(value, "id", "label"):
             nodes[value["id"]] = {name: value[name] for name in ("id", "label", "properties")}
-        elif kind == "edge" and "type" in value and "from" in value:
+        elif kind == "edge" and _has(value, "id", "type", "from", "to"):
             edges[value["id"]] = {name: value[name] for name in ("id", "type", "from", "to", "properties")}
         else:
             for item in value.values():
@@ -71,6 +73,11 @@ def _gather(value: Any, nodes: dict[str, dict[str, Any]], edges: dict[str, dict[
     elif isinstance(value, list | tuple):
         for item in value:
             _gather(item, nodes, edges)
+
+
+def _has(value: Mapping[str, Any], *names: str) -> bool:
+    """Tell whether a map is a node or an edge as we write them: a query may make maps that only look like one."""
+    return all(isinstance(value.get(name), str) for name in names) and isinstance(value.get("properties"), Mapping)
 
 
 def to_csv(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
@@ -90,7 +97,8 @@ def _to_cell(value: Any) -> str:
     if isinstance(value, int | float):
         return str(value)
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return "'" + text if text.lstrip(" ").startswith(_FORMULA) else text
+    is_formula = text.startswith(_FORMULA) or text.strip().lstrip(_UNSEEN).lstrip().startswith(_FORMULA)
+    return "'" + text if is_formula else text
 
 
 def to_graphml(rows: Sequence[Sequence[Any]]) -> str:
@@ -127,6 +135,18 @@ def explain_hit(rule_name: str, column: str, value: float, threshold: float, row
     english = f"{rule_name}: {column} is {number}, at or above {limit}" + (f" ({rest})." if rest else ".")
     chinese = f"{rule_name}：{column} 为 {number}，达到阈值 {limit}" + (f"（{rest}）。" if rest else "。")
     return english, chinese
+
+
+def retell_hit(
+    sentence: str, *, rule_name: str, column: str, value: float, row: Mapping[str, Any]
+) -> tuple[str, str]:  # fmt: skip
+    """Return the same of a row whose texts have other names now; the English sentence still knows the threshold.
+
+    Names in a sentence may be cut short or spelt in another way, so they are not looked for there.
+    """
+    beginning = explain_hit(rule_name, column, value, 0.0, {})[0].removesuffix("0.")
+    threshold = sentence.removeprefix(beginning).partition(" ")[0].removesuffix(".")
+    return explain_hit(rule_name, column, value, float(threshold), row)
 
 
 def _shorten(value: Any) -> str:
