@@ -234,3 +234,67 @@ def test_phones_and_persons_whom_the_graph_does_not_know_are_pseudonyms_too(shop
     clear = read_all(shop.risk)
     assert phone in clear
     assert "never-came" in clear
+
+
+def run_beside(shop: Shop, first: Any, second: Any) -> None:
+    """Do the first in a transaction that commits only after the second has begun in another one."""
+    faults: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            with shop.caller.app.db.transaction() as tx:
+                second(tx)
+        except BaseException as error:  # noqa: BLE001 - shown by the test's own thread
+            faults.append(error)
+
+    thread = threading.Thread(target=run)
+    with shop.caller.app.db.transaction() as tx:
+        first(tx)
+        thread.start()
+        thread.join(0.5)
+    thread.join()
+    assert faults == []
+
+
+def decide_by(verb: Any, case: dict[str, Any]) -> Any:
+    who = {"reason": "x", "actor": risk.Actor("stf_1", "Li"), "now": read_clock()}
+    return lambda tx: verb(tx, case_id=case["id"], version=case["version"], **who)
+
+
+def test_two_bans_released_at_once_leave_nobody_suspended_or_locked_out(shop: Shop) -> None:
+    someone = Town(shop.caller).log_in()
+    person_id = str(someone.get("me").get_json()["id"])
+    promoter = shop.make_promoter(person_id)
+    one, two = ban(shop, shop.accuse(promoter)), ban(shop, shop.accuse(promoter))
+
+    run_beside(shop, decide_by(risk.release_case, one), decide_by(risk.label_innocent, two))
+
+    assert shop.caller.read(f"promoters/{promoter['id']}")["status"] == "active"
+    with shop.caller.app.db.transaction() as tx:
+        status = tx.execute(text("SELECT status FROM shoppers WHERE id = :id"), {"id": person_id}).scalar_one()
+    assert status == "active"
+
+
+def test_two_cases_let_go_at_once_leave_nothing_frozen(shop: Shop) -> None:
+    promoter = shop.make_promoter("p")
+    order_id = shop.buy(promoter, "b")
+    one, two = (shop.decide(shop.accuse(promoter), "hold") for _ in range(2))
+
+    run_beside(shop, decide_by(risk.release_case, one), decide_by(risk.release_case, two))
+
+    assert shop.statuses(order_id) == ["pending"]
+    assert shop.wallet(promoter)["pending_minor"] == 1_000
+
+
+def test_what_one_case_lets_go_while_another_takes_hold_of_it_stays_frozen(shop: Shop) -> None:
+    promoter = shop.make_promoter("p")
+    order_id = shop.buy(promoter, "b")
+    held, fresh = shop.decide(shop.accuse(promoter), "hold"), shop.accuse(promoter)
+    run_beside(shop, decide_by(risk.hold_case, fresh), decide_by(risk.release_case, held))
+    assert shop.statuses(order_id) == ["frozen"]
+
+    held, fresh = read(shop, fresh), read(shop, held)
+    run_beside(shop, decide_by(risk.release_case, held), decide_by(risk.hold_case, fresh))
+    assert shop.statuses(order_id) == ["frozen"]
+    shop.decide(read(shop, fresh), "release")
+    assert shop.statuses(order_id) == ["pending"]

@@ -8,7 +8,7 @@ a line never exceed what is still paid for it; only promoters active at placemen
 buyer, never beyond three levels.
 """
 
-from tuike.commission.holding import hold_entries, lift_entries, list_open_entries
+from tuike.commission.holding import hold_entries, lift_entries, list_open_entries, take_turn
 from tuike.commission.model import (
     ChainLink,
     Commission,
@@ -99,5 +99,6 @@ __all__ = [
     "replace_plan",
     "reverse_for_orders",
     "start_holding",
+    "take_turn",
     "write_split",
 ]

@@ -22,6 +22,12 @@ def list_open_entries(
     return store.list_open_keys(tx, promoter_ids=promoter_ids, order_ids=order_ids)
 
 
+def take_turn(tx: Transaction, *, keys: Sequence[tuple[str, int]]) -> None:
+    """Wait for whoever changes the orders of some entries; what they did is seen from here on."""
+    if keys:
+        store.lock_order_splits(tx, order_ids=sorted({order_id for order_id, _ in keys}))
+
+
 def hold_entries(tx: Transaction, *, keys: Sequence[tuple[str, int]], reason: str, now: datetime) -> list[Entry]:
     """Freeze those entries that are pending, and return them."""
     entries = [entry for entry in _lock(tx, keys) if entry.status is CommissionStatus.PENDING]

@@ -49,6 +49,8 @@ SWEEPER = Actor("", "sweep")
 CONFIRMED = "risk.confirmed"
 """The topic of cases around which somebody has to look: who stands near the accused."""
 _SPREAD_MOST = 500
+_ON_BANS = frozenset({CaseAction.BAN, CaseAction.RELEASE, CaseAction.INNOCENT})
+"""What brings or ends bans, one at a time in the whole shop."""
 
 
 def create_case(
@@ -370,6 +372,8 @@ def _lock_version(tx: Transaction, case_id: str, version: int) -> RiskCase:
 
 
 def _lock(tx: Transaction, case_id: str, version: int, action: CaseAction) -> tuple[RiskCase, CaseState]:
+    if action in _ON_BANS:
+        bans.lock_bans(tx)
     case = _lock_version(tx, case_id, version)
     state = rules.decide_state(case.state, action)
     if state is None:

@@ -306,6 +306,7 @@ def lift(tx: Transaction, *, keys: Sequence[tuple[str, int]], now: datetime) -> 
     """Let entries go on that nothing holds any more; return how many."""
     if not keys:
         return 0
+    commission.take_turn(tx, keys=keys)  # of two who let go, or one who lets go and one who holds, the second sees both
     held = store.list_held(tx, keys=keys)
     return len(commission.lift_entries(tx, keys=[key for key in keys if key not in held], now=now))
 

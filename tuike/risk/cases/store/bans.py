@@ -11,6 +11,14 @@ from tuike.db import Transaction
 _BUYER_IDS = bindparam("buyer_ids", type_=ARRAY(Text))
 _PROMOTER_IDS = bindparam("promoter_ids", type_=ARRAY(Text))
 
+_BANS = 7_485_014
+"""Advisory lock of whoever says who is shut out: another case's ban may have to carry on what one lets go."""
+
+
+def lock_bans(tx: Transaction) -> None:
+    """Wait for other bans and releases, until the commit; to be asked for before any case is locked."""
+    tx.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _BANS})
+
 
 def list_active_promoters(tx: Transaction, *, promoter_ids: Sequence[str]) -> list[str]:
     """Return those promoters who are active."""
