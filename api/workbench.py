@@ -467,7 +467,7 @@ def post_rule(call: Call, body: dict[str, Any]) -> dict[str, Any]:
 
 @routes.call(
     "PUT", "/analysis/rules/<id:rule_id>", who=ANALYSTS, body=AnalysisChangedRule, answer=AnalysisRuleAnswer,
-    refusals=["404 rule_not_found", "409 edit_conflict"],
+    refusals=["404 rule_not_found", "404 query_not_found", "409 edit_conflict", "422 query_refused"],
     example={"threshold": 30, "every_minutes": 60, "dry_run": False, "enabled": True, "version": 1},
 )  # fmt: skip
 def put_rule(call: Call, rule_id: str, body: dict[str, Any]) -> dict[str, Any]:

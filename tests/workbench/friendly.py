@@ -75,6 +75,12 @@ MATCH (推客:User) WHERE 推客.promoter_id IS NOT NULL RETURN 推客.id AS 编
 MATCH (a:User WHERE a.team_1 > 0)-[r:INVITED WHERE r.valid_from > 0]->(b) RETURN a.id AS a, b.id AS b
 MATCH (a:User)-->(b)<--(c:User) WHERE a.id <> c.id RETURN count(*) AS n
 MATCH (n:User) RETURN (n.team_1 + 1) * 2 AS n, percentileCont(n.team_1, 0.5) AS median
+MATCH (u:User)-[:PLACED]->(o:Order) WITH u, collect(o.id) AS orders RETURN collect({id: u.id, orders: orders}) AS everybody
+UNWIND $ids AS id MATCH (u:User {id: id}) WITH id, collect({id: id, at: u.joined_at}) AS found RETURN collect(found) AS all
+MATCH (u:User) WITH {id: u.id, team: u.team_1, at: u.joined_at} AS m WITH {a: m.id, b: m.team, c: m} AS m RETURN m LIMIT 3
+UNWIND range(1, 1000) AS x WITH collect(x) AS l RETURN size(l) AS n, l[0] AS first, [y IN l WHERE y > 990 | y] AS some
+UNWIND range(1, 10000) AS x RETURN collect(x) AS l
+MATCH (n:User) WHERE n.id STARTS WITH 'person' RETURN [n, n, n] AS thrice LIMIT 1
 MATCH (n:User) RETURN n.id AS id;
 """
 

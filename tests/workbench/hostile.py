@@ -373,6 +373,11 @@ RETURN [x IN range(1, 1000) | [y IN range(1, 1000) | [z IN range(1, 1000) | 1]]]
 RETURN [x IN range(1, 100000) | size([y IN range(1, 100000) | y])]
 RETURN any(x IN range(1, 100000) WHERE any(y IN range(1, 100000) WHERE x * y = -1))
 WITH range(1, 100000) AS l RETURN [x IN l | l + x]
+WITH range(1, 100000) AS l RETURN [x IN range(1, 100000) | l] AS m
+WITH range(1, 3000) AS l WITH [x IN l | l] AS l RETURN [x IN l | l] AS m
+WITH range(1, 1000) AS l UNWIND range(1, 1000) AS x WITH collect(l) AS l UNWIND range(1, 1000) AS x WITH collect(l) AS l RETURN l
+RETURN COLLECT { UNWIND range(1, 9) AS x RETURN COLLECT { UNWIND range(1, 9) AS y RETURN COLLECT { UNWIND range(1, 9) AS z RETURN z } } }
+WITH range(1, 100000) AS `a l` WITH {a: `a l`, b: `a l`, c: `a l`} AS m, 1 AS one RETURN [m, m, m, m, m, m, m, m, m, m, m, m, m, m, m, m, m, m]
 MATCH (a) RETURN [(a)-->(b) | [(b)-->(c) | c]]
 """
     "RETURN "
@@ -385,6 +390,18 @@ MATCH (a) RETURN [(a)-->(b) | [(b)-->(c) | c]]
     + "\n"
     + "MATCH (a) " * 100
     + "RETURN a\n"
+    + "WITH ['a'] AS l "
+    + "WITH [l, l, l, l, l, l, l, l, l, l] AS l " * 9
+    + "RETURN l\n"
+    + "WITH [1] AS l "
+    + "WITH [l, l] AS l " * 40
+    + "RETURN l = l AS same\n"
+    + "WITH {a: 1} AS m "
+    + "WITH {a: m, b: m, c: m, d: m} AS m " * 15
+    + "RETURN size({a: m} + '') AS n\n"
+    + "WITH range(1, 100000) AS l "
+    + "WITH l + l AS l " * 10
+    + "RETURN size(l) AS n\n"
 )
 
 NONSENSE = r"""

@@ -10,6 +10,7 @@ from xml.etree import ElementTree as ET
 
 import pytest
 from flask.testing import FlaskClient
+from sqlalchemy import text as sql
 
 from api import create_app
 from tuike import identity, workbench
@@ -343,6 +344,29 @@ def test_a_rule_on_a_saved_query_keeps_it_and_a_failing_one_comes_again(callers:
     assert analyst.call("GET", f"analysis/rules/{rule['id']}/hits")["items"] == []
     assert workbench.run_due_rules(app.db, app.graph, app.desk, now=later) == 0
     assert workbench.run_due_rules(app.db, app.graph, app.desk, now=later + timedelta(minutes=5)) == 1
+
+
+def test_a_rule_whose_query_is_forbidden_later_says_so_and_can_only_be_switched_off(
+    callers: dict[str, Caller], app: App
+) -> None:
+    analyst = callers["analyst"]
+    query = analyst.call("POST", "analysis/queries", {"name": "q", "text": "RETURN 5 AS n", "shared": True}, status=201)
+    body = {"column": "n", "threshold": 2, "every_minutes": 5}
+    rules = [
+        analyst.call("POST", "analysis/rules", {"name": name, "query_id": query["id"], **body}, status=201)
+        for name in ("first", "second")
+    ]
+    change = {"threshold": 2, "every_minutes": 5, "version": 1}
+    path = f"analysis/rules/{rules[0]['id']}"
+    analyst.call("PUT", path, change | {"params": {"x": 1}}, status=422, code="validation_failed")
+    with app.db.transaction() as tx:
+        tx.execute(sql("UPDATE workbench_queries SET text = 'MATCH (n) DELETE n RETURN 5 AS n'"))
+    later = datetime.now(UTC) + timedelta(seconds=1)
+    assert workbench.run_due_rules(app.db, app.graph, app.desk, now=later) == 2
+    assert {run["outcome"] for run in callers["auditor"].call("GET", "analysis/log")["items"]} == {"refused"}
+    analyst.call("PUT", path, change, status=422, code="query_refused")
+    assert analyst.call("PUT", path, change | {"enabled": False})["enabled"] is False
+    assert workbench.run_due_rules(app.db, app.graph, app.desk, now=later + timedelta(minutes=6)) == 1
 
 
 @pytest.mark.parametrize(

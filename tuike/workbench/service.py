@@ -394,12 +394,18 @@ def change_rule(
     tx: Transaction, *, rule_id: str, version: int, params: Mapping[str, Any], threshold: float, every_minutes: int,
     dry_run: bool, enabled: bool, now: datetime,
 ) -> Rule:  # fmt: skip
-    """Change how a rule runs; it runs next at once. Raises RuleNotFound, EditConflict."""
+    """Change how a rule runs; it runs next at once. One whose query may no longer run can still be switched off.
+
+    Raises RuleNotFound, EditConflict, QueryNotFound, QueryRefused, ValidationFailed.
+    """
     rule = store.find_rule(tx, rule_id, lock=True)
     if rule is None:
         raise RuleNotFound
     if rule.version != version:
         raise EditConflict
+    if enabled:
+        text, defaults = _find_rule_query(tx, rule)
+        _check_params(admit(text), {**defaults, **params})
     changed = replace(
         rule, params=dict(params), threshold=threshold, every_minutes=every_minutes, dry_run=dry_run, enabled=enabled,
         next_at=now,

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from tuike.workbench.model import QueryRefused
+from tuike.workbench.rules.growth import find_overgrown
 from tuike.workbench.rules.tokens import Kind, Token, locate, read_tokens, render
 from tuike.workbench.rules.words import (
     CHAINS,
@@ -92,6 +93,11 @@ class _Gate:
             raise self._refuse("A bracket is not closed.", self._groups[-1].at)
         if not any(token.upper in ("RETURN", "CALL") for token in self._tokens):
             raise self._refuse("A query ends with RETURN.", len(self._tokens) - 1)
+        overgrown = find_overgrown(self._tokens)
+        if overgrown is not None:
+            raise self._refuse(
+                "This puts lists or maps into others so often that they may become too large.", overgrown
+            )
 
     def _check_token(self, at: int) -> int:
         """Check one token, sometimes those that belong to it; return where to go on."""
