@@ -4,6 +4,7 @@ from itertools import combinations, pairwise
 
 import networkx as nx
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -280,6 +281,13 @@ def test_groups_are_spread_over_those_who_ask_for_them() -> None:
     assert list(zip(row.tolist(), found.tolist(), strict=True)) == [
         (0, 4), (0, 5), (0, 6), (1, 7), (1, 8), (3, 4), (3, 5), (3, 6),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("count", [9, 70_000, 2**22])
+def test_positions_are_sorted_by_few_and_by_many_keys(count: int) -> None:
+    keys = np.random.default_rng(18).integers(0, count, 500).astype(np.int32)
+    keys[7::40] = count - 1
+    assert kernels.sort_by(keys, count, None).tolist() == np.argsort(keys, kind="stable").tolist()
 
 
 def test_a_lag_is_the_time_since_the_last_touch_of_the_same_pair() -> None:

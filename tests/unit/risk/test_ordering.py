@@ -1,6 +1,7 @@
 """Sorting, numbering and searching against numpy and plain sorting."""
 
 import numpy as np
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -26,6 +27,24 @@ def test_rows_are_sorted_by_their_columns_and_the_unknown_comes_first(rows: list
     order = sort_by(*columns[:3], columns[3].astype(np.int8))
     assert sorted(order.tolist()) == list(range(len(rows)))
     assert [rows[number] for number in order] == sorted(rows)
+
+
+@pytest.mark.parametrize(
+    ("first_max", "second_max"), [(2**10, 2**20), (2**30, 2**20), (2**30, 2**25), (2**45, 2), (1, 2**61)]
+)
+def test_many_rows_are_sorted_and_grouped_as_numpy_does(first_max: int, second_max: int) -> None:
+    rng = np.random.default_rng(17)
+    first, second = (rng.choice(rng.integers(0, most, 4000), 6000) for most in (first_max, second_max))
+    order = sort_by(first, second)
+    assert sorted(order.tolist()) == list(range(6000))
+    plain = np.lexsort((second, first))
+    assert np.array_equal(first[order], first[plain])
+    assert np.array_equal(second[order], second[plain])
+    keys = first * (2**62 // first_max) + second % (2**62 // first_max)
+    found, number = np.unique(keys, return_inverse=True)
+    groups = group_by(keys)
+    assert np.array_equal(keys[groups.first], found)
+    assert np.array_equal(groups.number, number)
 
 
 @settings(deadline=None)

@@ -356,20 +356,10 @@ def measure_seats(world: World, links: Links, hub_of: Column, promoter_of: Colum
 
 def _mark_seats(world: World, pairs: tuple[Column, Column], hub_of: Column, promoter_of: Column) -> Column:
     """Say of each seat whether a pair ties it to another seat of its hub."""
-    left, right = pairs
-    marked = np.zeros(hub_of.size, bool)
-    if not left.size:
-        return marked
-    left, right = np.concatenate((left, right)), np.concatenate((right, left))
-    by_promoter = kernels.sort_by(promoter_of, world.promoters, None)
-    first = to_starts(promoter_of, world.promoters)
-    width = first[left + 1] - first[left]
-    pair = np.repeat(np.arange(left.size), width)
-    offset = np.arange(pair.size) - np.repeat(np.cumsum(width) - width, width)
-    seat = by_promoter[first[left[pair]] + offset]
-    keys = distinct(hub_of * world.promoters + promoter_of)
-    marked[seat[np.isin(hub_of[seat] * world.promoters + right[pair], keys)]] = True
-    return marked
+    by_promoter = sort_by(promoter_of, hub_of)
+    common = np.zeros(hub_of.size, np.int64)
+    kernels.count_common(to_starts(promoter_of, world.promoters), hub_of[by_promoter], *pairs, common, by_promoter)
+    return common > 0
 
 
 def measure_company(

@@ -11,6 +11,8 @@ from tuike.risk.sweep.jit import compiled
 _AT_ONCE = 32
 _STRETCH = 4096
 _FEW = 8
+_COUNTED_MAX = 1 << 16
+"""So many counters stay near while they are looked up in any order."""
 
 
 @compiled
@@ -179,13 +181,16 @@ def measure_gaps_to_others(group_starts, at, kind, out):
 @compiled
 def spread(starts, items, which):
     """Return, for each of the groups in `which`, its items, and beside each item the place in `which`."""
+    # Looked up first, all at once: a loop whose end must be waited for keeps what comes behind it waiting too.
+    begins, ends = np.empty(which.size, np.int64), np.empty(which.size, np.int64)
     count = 0
     for i in range(which.size):
-        count += starts[which[i] + 1] - starts[which[i]]
+        begins[i], ends[i] = starts[which[i]], starts[which[i] + 1]
+        count += ends[i] - begins[i]
     row, found = np.empty(count, np.int64), np.empty(count, items.dtype)
     at = 0
     for i in range(which.size):
-        for e in range(starts[which[i]], starts[which[i] + 1]):
+        for e in range(begins[i], ends[i]):
             row[at], found[at] = i, items[e]
             at += 1
     return row, found
@@ -421,6 +426,8 @@ def find_cycles(starts, targets, on_edge, length_max):
 @compiled
 def sort_by(keys, count, order):
     """Return the positions sorted by key, equal ones in the given order."""
+    if order is None and count > _COUNTED_MAX:
+        return _sort_by_digits(keys, count)
     place = np.zeros(count + 1, np.int64)
     for i in range(keys.size):
         place[keys[i] + 1] += 1
@@ -431,6 +438,33 @@ def sort_by(keys, count, order):
         j = i if order is None else order[i]
         found[place[keys[j]]] = j
         place[keys[j]] += 1
+    return found
+
+
+@compiled
+def _sort_by_digits(keys, count):
+    """Return the positions sorted by key, in two rounds: to so few places at a time, memory is written at once."""
+    half = 1
+    while count >> 2 * half > 0:
+        half += 1
+    low, high = np.zeros((1 << half) + 1, np.int64), np.zeros((count >> half) + 2, np.int64)
+    for i in range(keys.size):
+        low[(keys[i] & ((1 << half) - 1)) + 1] += 1
+        high[(keys[i] >> half) + 1] += 1
+    for k in range(low.size - 1):
+        low[k + 1] += low[k]
+    for k in range(high.size - 1):
+        high[k + 1] += high[k]
+    # A position stands behind its high digit.
+    placed, found = np.empty(keys.size, np.int64), np.empty(keys.size, np.int32)
+    for i in range(keys.size):
+        digit = keys[i] & ((1 << half) - 1)
+        placed[low[digit]] = np.int64(keys[i] >> half) << 32 | i
+        low[digit] += 1
+    for i in range(keys.size):
+        digit = placed[i] >> 32
+        found[high[digit]] = placed[i]
+        high[digit] += 1
     return found
 
 
@@ -665,11 +699,12 @@ def count_bins(features, classes, starts, votes, tables):
 def fit_hubs(starts, features, classes, votes, tables, pooled, totals, weights, shrink, share, sums):
     """Fit each hub as a mixture of ordinary dealings and dealings of a ring, whose habits are learnt from the hub.
 
-    `features` (dealings × traits) are small bins; dealings of a hub stand together from `starts`. `tables[class, trait,
-    bin]` counts the bins over all hubs of a class, `totals[class]` the dealings, `pooled` tells the shares over all.
-    What is ordinary for a hub is learnt without the hub itself; the last bin stands for the unknown, which tells
-    nothing. Fills `share`, the probability that a dealing is the ring's, and `sums[hub, trait]`: over the dealings that
-    are rather the ring's, the nats that speak for it when its habits are learnt without that dealing.
+    `features` (dealings × traits) are small bins; dealings of a hub stand together from `starts`, best those that are
+    alike beside each other. `tables[class, trait, bin]` counts the bins over all hubs of a class, `totals[class]` the
+    dealings, `pooled` tells the shares over all. What is ordinary for a hub is learnt without the hub itself; the last
+    bin stands for the unknown, which tells nothing. Fills `share`, the probability that a dealing is the ring's, and
+    `sums[hub, trait]`: over the dealings that are rather the ring's, the nats that speak for it when its habits are
+    learnt without that dealing.
     """
     traits, bins = tables.shape[1], tables.shape[2]
     cells = traits * bins
@@ -686,7 +721,8 @@ def fit_hubs(starts, features, classes, votes, tables, pooled, totals, weights, 
     largest = 0
     for hub in range(starts.size - 1):
         largest = max(largest, starts[hub + 1] - starts[hub])
-    cell = np.empty(largest * traits, np.uint16)
+    cell = np.empty((largest + 1) * traits, np.uint16)
+    begins, parts = np.empty(largest + 1, np.int64), np.empty(largest)
     llr = np.empty(largest * traits)
     for hub in range(starts.size - 1):
         first = starts[hub]
@@ -695,11 +731,19 @@ def fit_hubs(starts, features, classes, votes, tables, pooled, totals, weights, 
         if size < 3:
             continue
         counts[:] = 0.0
+        # What is said of a dealing is said of all that are like it and stand beside it.
+        unlike = 0
         for i in range(size):
+            is_new = i == 0
             for t in range(traits):
                 place = np.uint16(t * bins + features[first + i, t])
-                cell[i * traits + t] = place
+                cell[unlike * traits + t] = place
                 counts[place] += 1.0
+                is_new |= features[first + i, t] != features[first + i - 1, t]
+            if is_new:
+                begins[unlike] = i
+                unlike += 1
+        begins[unlike] = size
         out = 1.0 if votes[hub] else 0.0
         kept = totals[kind] - out * size
         scale = 1.0 / (size - 1.0 + shrink)
@@ -714,27 +758,28 @@ def fit_hubs(starts, features, classes, votes, tables, pooled, totals, weights, 
         take_logs(ratio[:cells], bits[:cells], mantissas, mantissa_bits, first_nats)
         for c in range(cells):
             first_nats[c] *= weight[c]
-        for i in range(size):
+        for i in range(unlike):
             value = 0.0
             for t in range(traits):
                 value += first_nats[cell[i * traits + t]]
-            share[first + i] = 1.0 / (1.0 + np.exp(-max(-30.0, min(30.0, value))))
+            parts[i] = 1.0 / (1.0 + np.exp(-max(-30.0, min(30.0, value))))
         mix = 0.5
         for _ in range(15):
             own[:] = 0.0
             heavy = 0.0
-            for i in range(size):
-                part = share[first + i]
-                heavy += part
-                for t in range(traits):
-                    own[cell[i * traits + t]] += part
+            for i in range(unlike):
+                part = parts[i]
+                for _ in range(begins[i], begins[i + 1]):
+                    heavy += part
+                    for t in range(traits):
+                        own[cell[i * traits + t]] += part
             moved = 0.0
             prior = np.log(mix / (1.0 - mix))
-            for block in range(0, size, _AT_ONCE):
-                end = min(size, block + _AT_ONCE)
+            for block in range(0, unlike, _AT_ONCE):
+                end = min(unlike, block + _AT_ONCE)
                 at = 0
                 for i in range(block, end):
-                    part = share[first + i]
+                    part = parts[i]
                     scale = 1.0 / (max(heavy - part, 0.0) + shrink)
                     for t in range(traits):
                         c = cell[i * traits + t]
@@ -753,13 +798,15 @@ def fit_hubs(starts, features, classes, votes, tables, pooled, totals, weights, 
                     for k in range(i * traits, (i + 1) * traits):
                         value += llr[k]
                     fresh = 1.0 / (1.0 + np.exp(-max(-30.0, min(30.0, value))))
-                    moved = max(moved, abs(fresh - share[first + i]))
-                    share[first + i] = fresh
+                    moved = max(moved, abs(fresh - parts[i]))
+                    parts[i] = fresh
             mix = min(0.97, max(0.03, (heavy + 0.5) / (size + 1.0)))
             # Less than one member is no ring, and will hardly become one.
             if moved < 1e-4 or heavy < 1.0:
                 break
-        for i in range(size):
-            if share[first + i] >= 0.5:
-                for t in range(traits):
-                    sums[hub, t] += llr[i * traits + t]
+        for i in range(unlike):
+            for k in range(begins[i], begins[i + 1]):
+                share[first + k] = parts[i]
+                if parts[i] >= 0.5:
+                    for t in range(traits):
+                        sums[hub, t] += llr[i * traits + t]

@@ -10,7 +10,7 @@ from tuike.risk.sweep import kernels
 from tuike.risk.sweep.hubs import spread_over_hubs
 from tuike.risk.sweep.lockstep import USUAL_MAX, WINDOWS, Events, Surroundings, measure_gain
 from tuike.risk.sweep.ordering import find_changes
-from tuike.risk.sweep.trade import Column, sort_by
+from tuike.risk.sweep.trade import Column, Places, sort_by
 from tuike.risk.sweep.world import World
 
 _GOODS_MIN = 3
@@ -76,7 +76,7 @@ def _list_events(
     row, seat = spread_over_hubs(world, events.via[served], hub_of[seats], promoter_of[seats])
     hub, event = hub_of[seats[seat]].astype(np.int64), served[row]
     key = hub * world.buyers + events.buyer[event]
-    inside = keys[np.minimum(np.searchsorted(keys, key), keys.size - 1)] == key
+    inside = keys[np.minimum(Places(keys).count_less(key), keys.size - 1)] == key
     hub, event = hub[inside], event[inside]
     order = sort_by(hub, events.target[event], events.buyer[event], event)
     hub, event = hub[order], event[order]

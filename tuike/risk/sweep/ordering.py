@@ -35,16 +35,56 @@ def add_digit(keys, values, low, step, span):
 
 
 @compiled
-def number_sorted(keys, order):
-    """Number the distinct keys, given their order; returns where each begins there, and the number of each row."""
-    starts, number = np.empty(keys.size + 1, np.int64), np.empty(keys.size, np.int64)
-    count = 0
+def count_beginnings(keys, shift, beginnings):
+    """Return where the keys with each beginning, which is what is left of `shift` bits, would stand if sorted."""
+    starts = np.zeros(beginnings + 1, np.int64)
     for i in range(keys.size):
-        if i == 0 or keys[order[i]] != keys[order[i - 1]]:
-            starts[count] = i
-            count += 1
+        starts[(keys[i] >> shift) + 1] += 1
+    for k in range(beginnings):
+        starts[k + 1] += starts[k]
+    return starts
+
+
+@compiled
+def put_together(keys, shift, starts, bits):
+    """Return the keys with each beginning together from `starts`: what follows it, then `bits` for the place there.
+
+    Returns also the row of each place.
+    """
+    placed, row = np.empty(keys.size, np.int64), np.empty(keys.size, np.int32)
+    ends, rest = starts[:-1].copy(), (np.int64(1) << shift) - 1
+    for i in range(keys.size):
+        beginning = keys[i] >> shift
+        at = ends[beginning]
+        placed[at], row[at] = (keys[i] & rest) << bits | (at - starts[beginning]), i
+        ends[beginning] += 1
+    return placed, row
+
+
+@compiled
+def take_order(placed, bits, starts, row):
+    """Return the rows of keys put together and sorted, and which key differs from the one before."""
+    order, is_new = np.empty(placed.size, np.int64), np.empty(placed.size, np.bool_)
+    places = (np.int64(1) << bits) - 1
+    for k in range(starts.size - 1):
+        first = starts[k]
+        for i in range(first, starts[k + 1]):
+            place = placed[i] & places
+            order[i] = place if row is None else row[first + place]
+            is_new[i] = i == first or placed[i] >> bits != placed[i - 1] >> bits
+    return order, is_new
+
+
+@compiled
+def number_sorted(order, is_new):
+    """Number the distinct keys, given their order; returns where each begins there, and the number of each row."""
+    starts, number = np.empty(order.size + 1, np.int64), np.empty(order.size, np.int64)
+    count = 0
+    for i in range(order.size):
+        starts[count] = i
+        count += is_new[i]
         number[order[i]] = count - 1
-    starts[count] = keys.size
+    starts[count] = order.size
     return starts[: count + 1].copy(), number
 
 

@@ -1,6 +1,7 @@
 """What the detectors look at, derived from a world: orders, dealings, and who shares an identifier with whom."""
 
 from dataclasses import dataclass, fields
+from itertools import pairwise
 
 import numpy as np
 
@@ -19,6 +20,8 @@ STRONG = frozenset(
 PERSONAL = STRONG - {IdentifierKind.DEVICE}
 """What people hardly lend each other; a device may stand where many live."""
 _KINDS = tuple(IdentifierKind)
+_TOGETHER = 1024
+"""So many keys are sorted at a time where all are too many: they stay in the nearest cache."""
 
 
 @dataclass(slots=True)
@@ -122,8 +125,8 @@ class Groups:
 
 def group_by(keys: Column) -> Groups:
     """Group rows by a whole number, 0 or more; groups are numbered from the least on, each's rows are in any order."""
-    order = _order(keys, int(keys.max(initial=0)) + 1)
-    return Groups(order, *ordering.number_sorted(keys, order))
+    order, is_new = _order(keys, int(keys.max(initial=0)) + 1)
+    return Groups(order, *ordering.number_sorted(order, is_new))
 
 
 def sort_by(*columns: Column) -> Column:
@@ -135,28 +138,36 @@ def sort_by(*columns: Column) -> Column:
     if not columns[0].size:
         return np.empty(0, np.int64)
     (key, span), *others = _pack(columns)
-    order = _order(key, span)
-    if others:
-        is_new = find_changes(key[order])
-        for key, span in others:
-            _settle(order, is_new, key, span)
+    order, is_new = _order(key, span)
+    for key, span in others:
+        _settle(order, is_new, key, span)
     return order
 
 
-def _order(keys: Column, span: int) -> Column:
-    """Return the order of whole numbers from 0 to below `span`.
+def _order(keys: Column, span: int) -> tuple[Column, Column]:
+    """Return the order of whole numbers from 0 to below `span`, and which of them so ordered differs from the last.
 
     Where a key and its place fit into one number, such numbers are sorted themselves: sorting places alone looks up the
-    key of each again and again, all over memory.
+    key of each again and again, all over memory. Else keys that begin alike are put together first, so few that what
+    is left of the key and the place among them fit.
     """
     bits = keys.size.bit_length()
-    if span.bit_length() + bits > 63:
-        return np.argsort(keys)
-    placed = keys << bits
-    placed |= np.arange(keys.size)
-    placed.sort()
-    placed &= (1 << bits) - 1
-    return placed
+    if span.bit_length() + bits <= 63:
+        placed = keys << bits
+        placed |= np.arange(keys.size)
+        placed.sort()
+        return ordering.take_order(placed, bits, np.array([0, keys.size]), None)
+    shift = span.bit_length() - (keys.size // _TOGETHER).bit_length()
+    if keys.size >= _TOGETHER and span < 2**63:
+        starts = ordering.count_beginnings(keys, shift, ((span - 1) >> shift) + 1)
+        bits = int(np.diff(starts).max()).bit_length()
+        if shift + bits <= 63:
+            placed, row = ordering.put_together(keys, shift, starts, bits)
+            for begin, end in pairwise(starts.tolist()):
+                placed[begin:end].sort()
+            return ordering.take_order(placed, bits, starts, row)
+    order = np.argsort(keys)
+    return order, find_changes(keys[order])
 
 
 def _pack(columns: tuple[Column, ...]) -> list[tuple[Column, int]]:
