@@ -40,7 +40,7 @@ BEAT = {
 }
 
 AT_START = "risk.warm_up"
-"""What a worker does once, when it starts."""
+"""What a worker does when it starts, and when a graph server that was away is there again."""
 
 ROUTES = {task: {"queue": queue} for task, (_, queue) in BEAT.items()} | {AT_START: {"queue": MAINTENANCE}}
 

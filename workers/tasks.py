@@ -2,13 +2,19 @@
 
 import subprocess
 import sys
+import threading
 from datetime import timedelta
+
+import structlog
 
 from tuike import catalog, commission, fulfilment, identity, payments, reactions, risk, team, wallet, workbench
 from tuike.db import outbox
 from tuike.shared import clock
 from workers.celery_app import app as celery
 from workers.celery_app import open_app, open_worker
+from workers.schedule import AT_START
+
+log = structlog.get_logger(__name__)
 
 _DRAIN_FOR = timedelta(seconds=20)
 _IMPORT_SECONDS = 270
@@ -16,6 +22,8 @@ _IMPORT_SECONDS = 270
 _RESERVATIONS_AT_ONCE = 200
 _WARM_UP_FOR = timedelta(seconds=30)
 _WARM_UP_LOOKS = 5_000
+_graph_was_away = threading.Event()
+"""Set from when this process has found no graph server until it finds one again."""
 
 
 @celery.task(name="outbox.drain")
@@ -38,9 +46,17 @@ def heal_graph() -> None:
     """Apply what a crash or an absent graph left behind, then decide the orders that waited for it."""
     app = open_app()
     team.catch_up(app.db, app.graph)
-    if app.graph.check():
-        with app.db.transaction() as tx:
-            outbox.hurry(tx, topic="order.unresolved", now=clock.read_clock())
+    if not app.graph.check():
+        if not _graph_was_away.is_set():
+            log.warning("graph.away")
+        _graph_was_away.set()
+        return
+    with app.db.transaction() as tx:
+        outbox.hurry(tx, topic="order.unresolved", now=clock.read_clock())
+    if _graph_was_away.is_set():  # a server that has just started is as slow for a worker that has not
+        log.info("graph.back")
+        _graph_was_away.clear()
+        celery.send_task(AT_START, expires=60)
 
 
 @celery.task(name="commission.release_due")

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
+import socketserver
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psutil
 import pytest
@@ -19,7 +23,9 @@ from sqlalchemy import text
 from tests.integration.town import Town, accused_of, list_cases, plant_honest, plant_ring
 from tuike import risk
 from tuike.app import App
+from tuike.embedded import find_free_port
 from workers.celery_app import create_celery
+from workers.schedule import REACTIONS
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -132,3 +138,53 @@ def test_the_row_of_a_killed_sweep_says_at_once_that_it_runs_no_more(town: Town,
     (run,) = list_runs(app)
     assert run.problem == "The process ended before the sweep did."
     assert (state.running_since, state.failed_at) == (None, run.finished_at)
+
+
+class _Relay(socketserver.ThreadingTCPServer):
+    """Stands before a graph server, which is away while this is."""
+
+    allow_reuse_address = daemon_threads = True
+
+    def __init__(self, port: int, target: tuple[str, int]) -> None:
+        self.target = target
+        super().__init__(("127.0.0.1", port), _Pipe)
+
+
+class _Pipe(socketserver.BaseRequestHandler):
+    def handle(self) -> None:
+        assert isinstance(self.server, _Relay)
+        with socket.create_connection(self.server.target) as other:
+            back = threading.Thread(target=_copy, args=(other, self.request), daemon=True)
+            back.start()
+            _copy(self.request, other)
+            back.join()
+
+
+def _copy(source: socket.socket, target: socket.socket) -> None:
+    with suppress(OSError):
+        while data := source.recv(65_536):
+            target.sendall(data)
+    with suppress(OSError):
+        target.shutdown(socket.SHUT_WR)
+
+
+def test_a_worker_warms_up_a_graph_server_that_is_there_again(town: Town, tmp_path: Path) -> None:
+    where = urlsplit(town.app.config.neo4j_uri)
+    assert where.hostname
+    assert where.port
+    port, log = find_free_port(), tmp_path / "worker.log"
+    app = replace(town.app, config=replace(town.app.config, neo4j_uri=f"{where.scheme}://127.0.0.1:{port}"))
+    sender = create_celery(app.config)
+
+    def has_healed(event: str) -> bool:
+        sender.send_task("graph.heal", queue=REACTIONS)
+        return event in log.read_text()
+
+    with run_worker(app, log):
+        wait_for(lambda: "risk.warmed_up" in log.read_text(), seconds=60, log=log)  # when it started, for nothing
+        wait_for(lambda: has_healed("graph.away"), seconds=60, log=log)
+        with _Relay(port, (where.hostname, where.port)) as relay:
+            threading.Thread(target=relay.serve_forever, daemon=True).start()
+            wait_for(lambda: has_healed("graph.back"), seconds=60, log=log)
+            wait_for(lambda: log.read_text().count("risk.warmed_up") > 1, seconds=60, log=log)
+            relay.shutdown()

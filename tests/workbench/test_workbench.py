@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -248,6 +249,33 @@ def test_saved_queries_have_versions_owners_and_sharing(callers: dict[str, Calle
     analyst.call("GET", path, status=404, code="query_not_found")
     analyst.call("DELETE", path, status=404, code="query_not_found")
     analyst.call("POST", "analysis/queries", body, status=201)
+
+
+def test_of_two_queries_that_take_one_name_at_once_one_is_told(app: App, content: Any) -> None:
+    owner = workbench.Author("key_1", "a")
+    body = {"about": "", "text": "RETURN 1 AS n", "params": {}, "shared": False, "now": NOW}
+    with app.db.transaction() as tx:
+        queries = [workbench.save_query(tx, owner=owner, name=name, **body) for name in ("a", "b")]
+
+    def rename(tx: Any, query: Any) -> None:
+        workbench.change_query(tx, query_id=query.id, author=owner, version=1, name="same", **body)
+
+    told: list[BaseException] = []
+
+    def take() -> None:
+        try:
+            with app.db.transaction() as tx:
+                rename(tx, queries[1])
+        except BaseException as error:  # noqa: BLE001 - shown by the test's own thread
+            told.append(error)
+
+    second = threading.Thread(target=take)
+    with app.db.transaction() as tx:
+        rename(tx, queries[0])
+        second.start()
+        second.join(0.5)
+    second.join()
+    assert [type(one) for one in told] == [workbench.NameTaken]
 
 
 def test_the_query_of_another_is_not_there_unless_shared(app: App, content: Any) -> None:

@@ -1,5 +1,6 @@
 """Brings the schema up to date, once, however many starters ask at the same time."""
 
+import time
 from pathlib import Path
 
 import psycopg
@@ -13,6 +14,7 @@ from sqlalchemy.pool import NullPool
 from tuike.db.engine import Database
 from tuike.shared.errors import PostgresUnavailable
 
+_ASK_EVERY_S = 0.1
 _LOCK = 7_485_001
 """Advisory lock of whoever migrates; held by the session, so a starter that dies frees it."""
 
@@ -26,8 +28,7 @@ def migrate(database: Database, *, with_queue: bool = True) -> None:
     engine = create_engine(database.url, poolclass=NullPool, connect_args={"connect_timeout": 10})
     try:
         with engine.connect() as connection:
-            connection.execute(text("SELECT pg_advisory_lock(:lock)"), {"lock": _LOCK})
-            connection.commit()
+            _take_turn(connection)
             _upgrade(connection)
             if with_queue:
                 _install_queue(connection)
@@ -37,6 +38,14 @@ def migrate(database: Database, *, with_queue: bool = True) -> None:
         raise
     finally:
         engine.dispose()
+
+
+def _take_turn(connection: Connection) -> None:
+    """Wait without a statement that is under way: an index that is built beside writers waits for all of those."""
+    while not connection.execute(text("SELECT pg_try_advisory_lock(:lock)"), {"lock": _LOCK}).scalar_one():
+        connection.commit()
+        time.sleep(_ASK_EVERY_S)
+    connection.commit()
 
 
 def _upgrade(connection: Connection) -> None:

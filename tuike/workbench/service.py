@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
+from sqlalchemy.exc import IntegrityError
 
 from tuike.config import Config
 from tuike.db import Database, Transaction
@@ -314,7 +315,10 @@ def change_query(
         version=version + 1,
         updated_at=now,
     )
-    store.change_query(tx, changed, author_id=author.id)
+    try:
+        store.change_query(tx, changed, author_id=author.id)
+    except IntegrityError as error:  # somebody took the name since
+        raise NameTaken(fields={"name": ["You have another query with this name."]}) from error
     return changed
 
 

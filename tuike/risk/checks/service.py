@@ -159,6 +159,7 @@ def warm_up(db: Database, graph: Graph, *, looks_max: int, deadline: datetime) -
         except GraphUnavailable:
             break
         looked += 1
+    log.info("risk.warmed_up", looks=looked)
     return looked
 
 
