@@ -48,7 +48,10 @@ class NewRiskRule(Shape):
 
 class NewListEntry(Shape):
     kind = f.Choice("person", "promoter", "device", "ip", "sku", required=True)
-    value = f.Text(required=True, high=200, metadata={"description": "Devices and IPs are kept as digests."})
+    value = f.Text(
+        required=True, high=200,
+        metadata={"description": "Devices and IPs are kept as digests, IPs whatever their spelling."},
+    )  # fmt: skip
     reason = f.Text(required=True, high=500)
 
 
@@ -126,7 +129,7 @@ class CheckDecision(Shape):
 
 class NewCaseMember(Shape):
     account_kind = f.Choice("promoter", "buyer", required=True)
-    account_id = f.Id(required=True)
+    account_id = f.Text(required=True)
 
 
 class NewRiskCase(Shape):
@@ -277,7 +280,7 @@ class CaseBan(CaseDecision):
 
 class CaseAssignment(Shape):
     version = f.Integer(required=True, low=1)
-    assignee_id = f.Id(load_default=None, allow_none=True, metadata={"description": "Nobody, if left out."})
+    assignee_id = f.Text(load_default=None, allow_none=True, metadata={"description": "Nobody, if left out."})
     assignee_name = f.Text(load_default=None, allow_none=True, high=200)
 
 

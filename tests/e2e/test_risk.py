@@ -11,6 +11,7 @@ from tests.e2e.checked_shop import Shop
 from tests.e2e.conftest import Caller
 from tests.e2e.persons import Town
 from tuike import reactions, team
+from tuike.shared.clock import format_instant, read_clock
 
 
 @pytest.fixture
@@ -146,6 +147,29 @@ def test_lists_hold_and_spare(shop: Shop) -> None:
 
     assert [answer.status_code for answer in gone] == [200, 404]
     assert shop.statuses(shop.buy(promoter, "bot-2", device="farm")) == ["pending"]
+
+
+def test_a_denied_address_is_the_same_however_it_is_spelt(shop: Shop, error_of: Any) -> None:
+    entry = {"kind": "ip", "value": "2001:DB8:0::0:1", "reason": "a proxy"}
+    assert shop.risk.post("risk/lists/deny", entry).status_code == 201
+    assert shop.risk.post("risk/lists/deny", entry | {"value": "2001:db8::1"}).status_code == 409
+    refused = shop.risk.post("risk/lists/deny", entry | {"value": "no address"})
+    assert error_of(refused) == (422, "validation_failed", ["value"])
+    promoter = shop.make_promoter("p-1")
+    now = format_instant(read_clock())
+    shop.caller.make_touch(promoter["code"], buyer_id="bot", at=now, ip="2001:db8:0:0::1")
+    order = shop.caller.make_order(buyer_id="bot", placed_at=format_instant(read_clock()))
+    shop.caller.pay(order)
+    shop.settle()
+    assert shop.statuses(order["id"]) == ["frozen"]
+
+
+def test_a_case_names_buyers_as_the_shop_spells_them(shop: Shop) -> None:
+    promoter = shop.make_promoter("p-1")
+    case = shop.decide(shop.accuse(buyers=("张 三",)), "hold")
+    assert [one["account_id"] for one in case["members"]] == ["张 三"]
+    assert shop.statuses(shop.buy(promoter, "张 三")) == ["frozen"]
+    assert shop.statuses(shop.buy(promoter, "李四")) == ["pending"]
 
 
 def test_rules_keep_their_versions_and_refuse_what_does_not_fit(shop: Shop, error_of: Any) -> None:

@@ -5173,7 +5173,7 @@ export interface components {
             /** @enum {string} */
             readonly kind: "person" | "promoter" | "device" | "ip" | "sku";
             readonly reason: string;
-            /** @description Devices and IPs are kept as digests. */
+            /** @description Devices and IPs are kept as digests, IPs whatever their spelling. */
             readonly value: string;
         };
         readonly NewLogin: {
@@ -8357,7 +8357,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `rule_not_found` */
+            /** @description `rule_not_found`, `query_not_found` */
             readonly 404: {
                 headers: {
                     readonly [name: string]: unknown;
@@ -8393,7 +8393,7 @@ export interface operations {
                     readonly "application/json": components["schemas"]["ErrorAnswer"];
                 };
             };
-            /** @description `validation_failed` */
+            /** @description `query_refused`, `validation_failed` */
             readonly 422: {
                 headers: {
                     readonly [name: string]: unknown;

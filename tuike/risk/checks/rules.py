@@ -1,6 +1,7 @@
 """Decisions about an order: facts and rules in, findings and an outcome out. Pure."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from ipaddress import ip_address
 from typing import Any
 
 from tuike.risk.checks.model import (
@@ -16,6 +17,7 @@ from tuike.risk.checks.model import (
     RiskRule,
 )
 from tuike.risk.nearness import CLEARED, join_scores, weigh_share
+from tuike.shared.errors import ValidationFailed
 from tuike.shared.money import CURRENCIES, DEFAULT_CURRENCY
 
 HELD = frozenset({"held", "confirmed", "banned"})
@@ -70,6 +72,14 @@ def check_parameters(rule_id: str, parameters: Mapping[str, Any]) -> dict[str, i
     if faults:
         raise ParametersUnfit(fields=faults)
     return dict(parameters)
+
+
+def spell_ip(value: str) -> str:
+    """Return a network address as touches have it. Raises ValidationFailed for what is none."""
+    try:
+        return str(ip_address(value))
+    except ValueError:
+        raise ValidationFailed(fields={"value": ["Must be an IPv4 or IPv6 address."]}) from None
 
 
 def decide_findings(facts: Facts, graph: GraphFacts, rules: Sequence[RiskRule]) -> tuple[Finding, ...]:

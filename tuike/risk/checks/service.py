@@ -358,7 +358,12 @@ def replace_rule(
 def add_to_list(
     tx: Transaction, *, list_name: str, kind: str, value: str, reason: str, actor: Actor, now: datetime
 ) -> ListEntry:
-    """Put somebody or something on a list; devices and ips are kept as digests. Raises ListEntryTaken."""
+    """Put somebody or something on a list; devices and ips are kept as digests.
+
+    Raises ListEntryTaken, ValidationFailed for what is no network address.
+    """
+    if kind == "ip":
+        value = rules.spell_ip(value)
     if kind in ("device", "ip"):
         value = attribution.digest_identifier(tx, kind=kind, value=value)
     entry = ListEntry(ids.new_id("risk_list_entry"), list_name, kind, value, reason, actor.id, actor.name, now)
