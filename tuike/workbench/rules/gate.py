@@ -261,7 +261,8 @@ class _Gate:
             return "block"
         if before.is_symbol(")") and self._is_call_scope(at - 1):
             return "block"
-        if before.is_symbol(">", "-") or (before.is_symbol(")") and self._closed[at - 1].has_arrow):
+        group = self._closed.get(at - 1)  # none for the brackets of a procedure
+        if before.is_symbol(">", "-") or (group is not None and group.sign == "(" and group.has_arrow):
             self._check_repetition(at)
             return "repetition"
         return "map"
