@@ -95,3 +95,18 @@ def test_two_rings_with_the_same_taste_are_two_blocks(tmp_path: Path) -> None:
         frozenset("y"),
     }
     assert [promoters.size for _, promoters in parts] == [1, 1]
+
+
+def test_who_is_entered_above_himself_is_no_endless_ladder(tmp_path: Path) -> None:
+    loop = [f"p{n},2026-01-01T00:0{n}:00Z,p{(n + 1) % 3}" for n in range(3)]
+    alone = ["p3,2026-01-01T00:03:00Z,p3"]
+    others = [f"p{n},2026-{n - 3:02}-02T00:00:00Z,p0" for n in range(4, 16)]
+    others += [f"p{n},2026-{n - 15:02}-20T00:00:00Z,p1" for n in range(16, 28)]
+    world = write_world(tmp_path, promoters=["promoter_id,joined_at,inviter_id", *loop, *alone, *others])
+    links = trade.find_links(world, Settings())
+    rank = {name: number for number, name in enumerate(world.promoter_ids.to_pylist())}
+    ladder = np.array([rank[f"p{n}"] for n in range(3)])
+    seats = clusters.measure_seats(world, links, np.zeros(3, np.int64), ladder, 1)
+    assert 0 < seats.haste[0] <= 3 * -np.log(clusters._HASTY)
+    alone_seats = clusters.measure_seats(world, links, np.zeros(1, np.int64), np.array([rank["p3"]]), 1)
+    assert not alone_seats.haste.any()

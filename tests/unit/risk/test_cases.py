@@ -5,8 +5,6 @@ import numpy as np
 from tuike.risk.model import Settings
 from tuike.risk.sweep import cases
 from tuike.risk.sweep.hubs import FAMILIES
-from tuike.risk.sweep.weighing import FEATURES, FREE
-from tuike.risk.sweep.weights import WEIGHTS
 from tuike.risk.sweep.world import Identifiers, Orders, Touches, World
 
 
@@ -52,8 +50,3 @@ def test_a_vaguer_finding_over_two_sure_ones_does_not_join_them() -> None:
 def test_victims_are_named_and_not_flagged() -> None:
     (case,) = build(make_found([1, 2], range(30), 8.0, has_victims=True))
     assert case == {1, 2}
-
-
-def test_no_kind_of_evidence_speaks_against_a_ring() -> None:
-    assert set(WEIGHTS) == set(FEATURES)
-    assert all(WEIGHTS[name] >= 0 for name in FEATURES[: len(FEATURES) - FREE])

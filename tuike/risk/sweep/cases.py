@@ -15,7 +15,7 @@ from tuike.risk.sweep.weighing import Weighed
 from tuike.risk.sweep.world import World
 
 _ODDS_MIN = -0.4
-_WRONG_MAX = 0.15
+_WRONG_MAX = 0.1
 """Which part of the cases may be expected to be wrong, by their own odds."""
 _OVERLAP = 0.3
 _APART = 0.1

@@ -206,7 +206,7 @@ def _pair_by_places(world: World, purchases: Purchases) -> tuple[Column, Column]
 
 def _pair_by_haste(world: World) -> tuple[Column, Column]:
     """Pair inviter and invitee who joined remarkably soon one after the other."""
-    invited = np.flatnonzero(world.inviters >= 0)
+    invited = np.flatnonzero((world.inviters >= 0) & (world.inviters != np.arange(world.promoters)))
     joined, above = world.joined_at[invited], world.joined_at[world.inviters[invited]]
     known = (joined != MISSING) & (above != MISSING)
     invited, gap = invited[known], np.abs(joined - above)[known]
@@ -347,6 +347,10 @@ def measure_seats(world: World, links: Links, hub_of: Column, promoter_of: Colum
             if not (at >= 0).any():
                 break
             depth += at >= 0
+        # Who is entered above himself has no end above him, but no more people than belong together.
+        ends = (np.ones(child.size, np.int8), (child, parent))
+        label = connected_components(coo_matrix(ends, shape=(world.promoters, world.promoters)), directed=False)[1]
+        depth = np.minimum(depth, np.bincount(label)[label] - 1)
     longest = np.zeros(hubs, np.int64)
     np.maximum.at(longest, hub_of, np.where(hasty, depth[promoter_of], 0))
     chance = -np.log(_HASTY)

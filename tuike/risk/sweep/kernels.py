@@ -810,3 +810,16 @@ def fit_hubs(starts, features, classes, votes, tables, pooled, totals, weights, 
                 if parts[i] >= 0.5:
                     for t in range(traits):
                         sums[hub, t] += llr[i * traits + t]
+
+
+@compiled
+def add_trees(columns, asks, bars, adds, odds):
+    """Add to the odds of each hub what the trees say of its features (features × hubs); see `learnt.Learnt`."""
+    for tree in range(asks.shape[0]):
+        first, below, above = columns[asks[tree, 0]], columns[asks[tree, 1]], columns[asks[tree, 2]]
+        bar, bar_below, bar_above = bars[tree]
+        low, low_high, high_low, high = adds[tree]
+        for hub in range(odds.size):
+            if_below = low_high if below[hub] > bar_below else low
+            if_above = high if above[hub] > bar_above else high_low
+            odds[hub] += if_above if first[hub] > bar else if_below

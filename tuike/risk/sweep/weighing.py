@@ -13,8 +13,8 @@ import numpy as np
 from tuike.risk.model import Family
 from tuike.risk.sweep.clusters import Seats
 from tuike.risk.sweep.hubs import FAMILIES, REFUND, TRAITS, Career, Dealings, Fit
+from tuike.risk.sweep.learnt import read_learnt
 from tuike.risk.sweep.trade import Column
-from tuike.risk.sweep.weights import BIAS, WEIGHTS
 
 KINDS: dict[str, tuple[Family, dict[str, float]]] = {
     "identity": (Family.IDENTITY, {"personal links": 1.0, "wide personal links": 0.7}),
@@ -60,16 +60,10 @@ _IN_ALL = tuple(name for name in _NAMES if name not in {"newness", "burst"})
 """Kinds that also weigh by how many show them."""
 _CLOSE = frozenset({"devices", "one device", "places", "placed members", "loyalty", "company", "common customers"})
 """What people who live together and buy from each other show without any deceit: all of it is one kind of evidence."""
-_SHARED = _CLOSE | {"one purse", "linked members"}
 _STEPS = frozenset({"steps", "meetings"})
 """What is a coincidence of several promoters' trade; a burst is one promoter's."""
-_CLOSE_MAX = 4.0
-"""What living together, one purse included, adds to the odds at most: more of the same is no more suspicious."""
-_BESIDE = 1.5
-"""What all sorts of evidence but the heaviest should add to the odds."""
 _BURST_MAX = 3.0
 """Nats that a burst is worth at most: a group buy, a show and a school's collection are bursts too."""
-_FOR_MISSING = 4.0
 _HEADS_MAX = 20
 """What many have in common by a little is chance or custom: more heads than these do not add to the evidence."""
 _AGREEMENT = ("agreement in all", "agreement", "agreement of three in all", "agreement of three")
@@ -78,6 +72,8 @@ FEATURES = (*(f"{name} in all" for name in _IN_ALL), *_NAMES, *_AGREEMENT, *_OTH
 """What the odds are made of, in this order."""
 FREE = len(_OTHERS) - 2
 """The last so many are circumstances, which may weigh for or against."""
+LEARNT = read_learnt(FEATURES)
+_OF_TOUCHES = [number for number, name in enumerate(FEATURES) if name.removesuffix(" in all") in {"lag", "unseen"}]
 
 
 @dataclass(slots=True)
@@ -90,8 +86,9 @@ class Weighed:
 
     def weigh_without_touches(self, hub: int) -> float:
         """Return the odds of a hub as they would be if nothing were known of touches."""
-        names = [number for number, name in enumerate(FEATURES) if name.removesuffix(" in all") in {"lag", "unseen"}]
-        return float(self.odds[hub] - sum(self.features[hub, number] * WEIGHTS[FEATURES[number]] for number in names))
+        features = self.features[[hub]].copy()
+        features[:, _OF_TOUCHES] = 0.0
+        return float(LEARNT.weigh(features)[0])
 
     def list_families(self, hub: int) -> Column:
         """Return the nats for each account by family."""
@@ -179,12 +176,8 @@ def weigh_hubs(
             np.log1p(orders / members) - np.log1p(usual_orders),
         )
     )  # fmt: skip
-    # Filled and weighed column by column; the odds of a hub are added up along its row.
-    odds = np.ascontiguousarray(features) @ np.array([WEIGHTS[name] for name in FEATURES]) + BIAS
+    odds = LEARNT.weigh(features)
     odds[(fit.members + promoters < 4)] = -np.inf
-    # Evidence of one kind convicts alone only where it is overwhelming: what is missing beside it is taken off.
-    odds -= _FOR_MISSING * np.maximum(_BESIDE - _weigh_without_best(features), 0.0)
-    odds -= np.maximum(_weigh_closeness(features) - _CLOSE_MAX, 0.0)
     return Weighed(kinds, features, odds)
 
 
@@ -200,24 +193,6 @@ def _count_beyond_usual(dealings: Dealings, ring: Column, shows: Column, members
     return nats
 
 
-def _weigh_without_best(features: Column) -> Column:
-    """Return what all sorts of evidence add to the odds but the heaviest of them; closeness is one sort."""
-    weighted = features * np.array([WEIGHTS[name] for name in FEATURES])
-    sorts = [_sort_of(name.removesuffix(" in all")) for name in FEATURES]
-    parts = [weighted[:, [sort == of for sort in sorts]].sum(axis=1) for of in dict.fromkeys(filter(None, sorts))]
-    together = np.stack(parts, axis=1)
-    without: Column = together.sum(axis=1) - together.max(axis=1)
-    return without
-
-
-def _weigh_closeness(features: Column) -> Column:
-    """Return what living together adds to the odds."""
-    is_close = np.array([name.removesuffix(" in all") in _SHARED for name in FEATURES])
-    weights = np.array([WEIGHTS[name] for name in FEATURES])
-    closeness: Column = features[:, is_close] @ weights[is_close]
-    return closeness
-
-
 def _sort_of(name: str) -> str | None:
     if name in _CLOSE:
         return "close"
@@ -229,8 +204,5 @@ def _sort_of(name: str) -> str | None:
 
 
 def get_weights() -> dict[str, object]:
-    """Return the weights of the odds, for the report."""
-    return {
-        "weights": WEIGHTS, "bias": BIAS, "beside": _BESIDE, "for_missing": _FOR_MISSING, "close_max": _CLOSE_MAX,
-        "burst_max": _BURST_MAX, "heads_max": _HEADS_MAX,
-    }  # fmt: skip
+    """Return what the odds are made of, for the report."""
+    return {**LEARNT.describe(FEATURES), "burst_max": _BURST_MAX, "heads_max": _HEADS_MAX}
