@@ -36,6 +36,13 @@ def test_a_doubtful_case_falls_alone_and_stands_beside_sure_ones() -> None:
     assert len(build(doubtful, *sure)) == 7
 
 
+def test_a_case_that_is_all_that_was_found_must_be_surer_than_one_of_many() -> None:
+    fair = make_found([9], range(90, 95), 2.6)
+    assert build(fair) == []
+    assert len(build(fair, make_found([8], range(80, 88), 6.0))) == 2
+    assert len(build(make_found([9], range(90, 95), 3.2))) == 1
+
+
 def test_findings_that_share_accounts_are_one_case_when_they_are_about_as_sure() -> None:
     (case,) = build(make_found([1], range(10), 5.0), make_found([1, 2], range(20), 4.5))
     assert case == {1, 2, *(50 + n for n in range(20))}

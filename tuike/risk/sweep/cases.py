@@ -17,6 +17,8 @@ from tuike.risk.sweep.world import World
 _ODDS_MIN = -0.4
 _WRONG_MAX = 0.1
 """Which part of the cases may be expected to be wrong, by their own odds."""
+_DOUBT = 0.05
+"""So much of a case more may be wrong in any data, however sure the cases: friends may look just like a ring."""
 _OVERLAP = 0.3
 _APART = 0.1
 """A hub of which more is in surer cases is a vaguer repetition of them: its evidence is theirs."""
@@ -173,7 +175,7 @@ def _keep_expected(groups: list[list[Found]]) -> list[list[Found]]:
     """
     groups = sorted(groups, key=lambda group: -group[0].odds)
     wrong = np.array([1.0 / (1.0 + np.exp(min(group[0].odds, 30.0))) for group in groups])
-    part = np.cumsum(wrong) / np.arange(1, wrong.size + 1)
+    part = (_DOUBT + np.cumsum(wrong)) / np.arange(1, wrong.size + 1)
     kept = np.flatnonzero(part <= _WRONG_MAX)
     if not kept.size:
         return []
@@ -210,4 +212,4 @@ def _name_pattern(nats: dict[Family, float], group: list[Found]) -> str:
 
 def get_bars() -> dict[str, object]:
     """Return the bars of cases, for the report."""
-    return {"odds_min": _ODDS_MIN, "wrong_max": _WRONG_MAX, "overlap": _OVERLAP, "as_sure": _AS_SURE}
+    return {"odds_min": _ODDS_MIN, "wrong_max": _WRONG_MAX, "doubt": _DOUBT, "overlap": _OVERLAP, "as_sure": _AS_SURE}
